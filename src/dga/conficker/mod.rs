@@ -1,0 +1,178 @@
+//! The Conficker worm (Downadup), 2008: variants A and B with 250 names a day, C with 50,000.
+//!
+//! Every variant runs one generator ([`rng`]) from a seed made of the UTC day, and turns its numbers into names by
+//! rules of its own ([`ab`], [`c`]): one number for the length, one a letter, one for the suffix.
+//!
+//! Sources: F. Leder and T. Werner, "Know Your Enemy: Containing Conficker", The Honeynet Project, 2009 (constants,
+//! order of calls); lists published from 2008 to 2021 (lengths, signs and the sine, see [`rng`]). "C" is the name
+//! that SRI and the Conficker Working Group use; Microsoft calls the same variant ".D".
+
+mod ab;
+mod c;
+mod rng;
+
+use self::rng::{Rng, Seed};
+use super::{Family, Shape};
+use crate::day::Day;
+use crate::name::{Name, RawName};
+
+pub(super) use self::ab::{A, B};
+pub(super) use self::c::C;
+
+/// What sets one variant apart.
+pub(super) struct Variant {
+    id: &'static str,
+    seed: Seed,
+    names_a_day: u32,
+    /// Letters of the first label, from a number of the generator.
+    length: fn(i32) -> usize,
+    /// Shortest and longest of these.
+    lengths: (usize, usize),
+    /// Position in `suffixes`, from a number of the generator.
+    suffix: fn(i32) -> usize,
+    suffixes: &'static [&'static str],
+    /// First day on which hosts asked.
+    since: Day,
+}
+
+/// One variant, ready to generate.
+pub(super) struct Conficker {
+    variant: &'static Variant,
+    suffixes: Vec<Name>,
+}
+
+impl Conficker {
+    pub(super) fn new(variant: &'static Variant) -> Self {
+        let suffixes = variant.suffixes.iter().map(|text| Name::parse(text).expect("the built-in suffixes are names")).collect();
+        Self { variant, suffixes }
+    }
+}
+
+impl Family for Conficker {
+    fn id(&self) -> &str {
+        self.variant.id
+    }
+
+    fn since(&self) -> Day {
+        self.variant.since
+    }
+
+    fn count(&self, _: Day) -> u32 {
+        self.variant.names_a_day
+    }
+
+    fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
+        let variant = self.variant;
+        let mut rng = Rng::new(&variant.seed, day);
+        let mut name = Name::root();
+        let mut label = [0; 16];
+        for _ in 0..variant.names_a_day {
+            let length = (variant.length)(rng.next());
+            let label = &mut label[..length];
+            label.fill_with(|| letter(rng.next()));
+            name.compose(label, &self.suffixes[(variant.suffix)(rng.next())]);
+            each(&name);
+        }
+    }
+
+    fn shape(&self) -> Shape<'_> {
+        Shape::Generated { first_label: self.variant.lengths, suffixes: &self.suffixes }
+    }
+
+    /// Runs the generators of several days in step: one alone waits for its own arithmetic most of the time.
+    fn search(&self, name: &Name, days: &[Day], found: &mut dyn FnMut(Day, u32)) {
+        const LANES: usize = 8;
+        let Some(wanted) = Wanted::new(self, name.as_raw()) else { return };
+        let (lanes, rest) = days.as_chunks::<LANES>();
+        for days in lanes {
+            wanted.search(*days, found);
+        }
+        for day in rest {
+            wanted.search([*day], found);
+        }
+    }
+}
+
+/// A letter from a number of the generator.
+#[inline]
+fn letter(number: i32) -> u8 {
+    // Below 26.
+    b'a' + (number.unsigned_abs() % 26) as u8
+}
+
+/// A name to look for among a variant's.
+struct Wanted<'a> {
+    variant: &'static Variant,
+    label: &'a [u8],
+    /// Positions in the suffix table that stand for the name's suffix: C has some twice.
+    suffixes: Vec<usize>,
+}
+
+impl<'a> Wanted<'a> {
+    /// Nothing when the variant cannot generate such a name on any day.
+    fn new(family: &Conficker, name: RawName<'a>) -> Option<Self> {
+        let (label, suffix) = name.split_first()?;
+        let (shortest, longest) = family.variant.lengths;
+        let suffixes: Vec<usize> = (0..family.suffixes.len()).filter(|&at| family.suffixes[at].as_wire() == suffix).collect();
+        let possible =
+            (shortest..=longest).contains(&label.len()) && label.iter().all(u8::is_ascii_lowercase) && !suffixes.is_empty();
+        possible.then_some(Self { variant: family.variant, label, suffixes })
+    }
+
+    fn search<const LANES: usize>(&self, days: [Day; LANES], found: &mut dyn FnMut(Day, u32)) {
+        const BLOCK: usize = 512;
+        let mut lanes = days.map(|day| Lane { rng: Rng::new(&self.variant.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 });
+        while lanes.iter().any(|lane| lane.index < self.variant.names_a_day) {
+            let first = lanes.each_ref().map(|lane| lane.unread);
+            for at in 0..BLOCK {
+                for (lane, first) in lanes.iter_mut().zip(first) {
+                    if let Some(number) = lane.numbers.get_mut(first + at) {
+                        *number = lane.rng.next();
+                    }
+                }
+            }
+            for (lane, day) in lanes.iter_mut().zip(days) {
+                if let Some(index) = lane.read(self) {
+                    found(day, index);
+                    // As generated, the first place of a name is its index.
+                    lane.index = u32::MAX;
+                }
+            }
+        }
+    }
+}
+
+/// One of several days that are searched in step.
+struct Lane<const BLOCK: usize> {
+    rng: Rng,
+    /// What the generator gave; the numbers of a name cut by the end of the block are read with the next.
+    numbers: [i32; BLOCK],
+    unread: usize,
+    /// Names read.
+    index: u32,
+}
+
+impl<const BLOCK: usize> Lane<BLOCK> {
+    /// Reads the names in the block: the index of the wanted one if it is there.
+    fn read(&mut self, wanted: &Wanted<'_>) -> Option<u32> {
+        let variant = wanted.variant;
+        let mut at = 0;
+        while self.index < variant.names_a_day {
+            let Some(&number) = self.numbers.get(at) else { break };
+            let length = (variant.length)(number);
+            let Some(letters) = self.numbers.get(at + 1..at + 1 + length) else { break };
+            let Some(&suffix) = self.numbers.get(at + 1 + length) else { break };
+            let same = length == wanted.label.len()
+                && letters.iter().zip(wanted.label).all(|(&number, &wanted)| letter(number) == wanted)
+                && wanted.suffixes.contains(&(variant.suffix)(suffix));
+            if same {
+                return Some(self.index);
+            }
+            self.index += 1;
+            at += length + 2;
+        }
+        self.numbers.copy_within(at.., 0);
+        self.unread = BLOCK - at;
+        None
+    }
+}

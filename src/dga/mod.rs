@@ -1,0 +1,227 @@
+//! Which names will be asked for on which day: the generators, and lists that users bring.
+//!
+//! A family is a worm (or a user's list) seen as a function from a day to names in a fixed order; the place of a
+//! name in that order is its index. A new family is one file here and one line in [`Catalog::add`].
+
+mod conficker;
+mod list;
+mod synthetic;
+
+use self::conficker::Conficker;
+use crate::day::Day;
+use crate::name::Name;
+
+/// The worms that `conficker` stands for.
+const CONFICKER: [&str; 3] = ["conficker-a", "conficker-b", "conficker-c"];
+
+/// What generates names.
+pub trait Family: Send + Sync {
+    /// The identifier that users type and reports show.
+    fn id(&self) -> &str;
+
+    /// The first day on which its names were asked for.
+    fn since(&self) -> Day;
+
+    /// How many names it has on a list day, repeated ones included.
+    fn count(&self, day: Day) -> u32;
+
+    /// Hands over the names of a list day in generated order.
+    fn names(&self, day: Day, each: &mut dyn FnMut(&Name));
+
+    /// What its names look like on any day.
+    fn shape(&self) -> Shape<'_>;
+
+    /// The first of the days around `day` on which the list is the same.
+    fn edition(&self, day: Day) -> Day {
+        day
+    }
+
+    /// Whether hosts choose the list by their own clock, so that a wrong one makes them ask for a neighbouring day's.
+    fn follows_host_clock(&self) -> bool {
+        true
+    }
+
+    /// Reports the days among `days` whose list holds `name`, each with the index of its first place.
+    fn search(&self, name: &Name, days: &[Day], found: &mut dyn FnMut(Day, u32)) {
+        for &day in days {
+            let mut index = 0;
+            let mut first = None;
+            self.names(day, &mut |listed| {
+                if first.is_none() && listed == name {
+                    first = Some(index);
+                }
+                index += 1;
+            });
+            if let Some(index) = first {
+                found(day, index);
+            }
+        }
+    }
+}
+
+/// What a family's names look like, so that most others are told apart at a glance.
+#[derive(Clone, Copy)]
+pub enum Shape<'a> {
+    /// One label of lower-case letters, so many at least and at most, under one of these suffixes.
+    Generated {
+        /// Fewest and most letters.
+        first_label: (usize, usize),
+        /// What follows the first label.
+        suffixes: &'a [Name],
+    },
+    /// Anything.
+    Any,
+}
+
+/// A family of a [`Catalog`]: its place there.
+pub type FamilyId = u16;
+
+/// The families in use, in the order in which they were asked for.
+#[derive(Default)]
+pub struct Catalog {
+    families: Vec<Box<dyn Family>>,
+}
+
+impl Catalog {
+    /// Adds built-in families: `conficker-a`, `conficker-b`, `conficker-c`, `conficker` for the three, `synthetic:N`.
+    /// One that is there already is not added again.
+    ///
+    /// # Errors
+    /// One sentence when there is no such family.
+    pub fn add(&mut self, id: &str) -> Result<(), String> {
+        match id {
+            "conficker" => return CONFICKER.iter().try_for_each(|id| self.add(id)),
+            "conficker-a" => self.insert(Conficker::new(&conficker::A)),
+            "conficker-b" => self.insert(Conficker::new(&conficker::B)),
+            "conficker-c" => self.insert(Conficker::new(&conficker::C)),
+            _ => {
+                let names_a_day = id
+                    .strip_prefix("synthetic:")
+                    .and_then(|number| number.parse().ok())
+                    .filter(|number| (1..=100_000_000).contains(number));
+                let names_a_day = names_a_day.ok_or_else(|| {
+                    let known = CONFICKER.join(", ");
+                    format!(
+                        "there is no family `{}`: choose from {known}, conficker (all three) or synthetic:N (N up to 100000000)",
+                        id.escape_debug()
+                    )
+                })?;
+                self.insert(synthetic::Synthetic::new(names_a_day));
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the family `id` of a user's list, given as text.
+    ///
+    /// # Errors
+    /// One clause that says which line is wrong and why, or that the name is taken.
+    pub fn add_list(&mut self, id: &str, text: &[u8]) -> Result<(), String> {
+        let plain =
+            !id.is_empty() && id.len() <= 64 && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet));
+        if !plain {
+            return Err(format!("`{}` is no name for a list: use up to 64 letters, digits, `-`, `_` and `.`", id.escape_debug()));
+        }
+        if self.iter().any(|(_, family)| family.id() == id) || id == "conficker" {
+            return Err(format!("there is a family `{id}` already: give the list another name"));
+        }
+        self.insert(list::List::parse(id, text)?);
+        Ok(())
+    }
+
+    /// The families with their places.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (FamilyId, &dyn Family)> {
+        self.families.iter().enumerate().map(|(id, family)| (id as FamilyId, &**family))
+    }
+
+    /// The family at a place.
+    ///
+    /// # Panics
+    /// When the place is of another catalog.
+    pub fn family(&self, id: FamilyId) -> &dyn Family {
+        &*self.families[usize::from(id)]
+    }
+
+    fn insert(&mut self, family: impl Family + 'static) {
+        if !self.families.iter().any(|known| known.id() == family.id()) {
+            self.families.push(Box::new(family));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_by_name() {
+        let mut catalog = Catalog::default();
+        for id in ["conficker-b", "conficker", "synthetic:7", "conficker-b"] {
+            catalog.add(id).unwrap();
+        }
+        let ids: Vec<&str> = catalog.iter().map(|(_, family)| family.id()).collect();
+        assert_eq!(ids, ["conficker-b", "conficker-a", "conficker-c", "synthetic:7"]);
+        for id in ["", "conficker-d", "synthetic:", "synthetic:0", "synthetic:-1", "synthetic:100000001", "\u{1b}[m"] {
+            assert!(catalog.add(id).unwrap_err().starts_with("there is no family"), "{id}");
+        }
+        for id in ["", "conficker", "conficker-a", "a b", "\n"] {
+            assert!(catalog.add_list(id, b"a.example").is_err(), "{id}");
+        }
+        catalog.add_list("ours", b"a.example").unwrap();
+        assert_eq!(catalog.family(4).count(Day::EPOCH), 1);
+    }
+
+    #[test]
+    fn shapes_hold_their_names() {
+        let mut catalog = Catalog::default();
+        catalog.add("conficker").unwrap();
+        catalog.add("synthetic:5000").unwrap();
+        for (_, family) in catalog.iter() {
+            let Shape::Generated { first_label: (shortest, longest), suffixes } = family.shape() else {
+                panic!("{}", family.id())
+            };
+            let mut seen = [false; 64];
+            for day in [14_334, 14_335, 20_780] {
+                family.names(Day::EPOCH.plus(day), &mut |name| {
+                    let (label, suffix) = name.as_raw().split_first().unwrap();
+                    assert!(label.iter().all(u8::is_ascii_lowercase));
+                    assert!(suffixes.iter().any(|known| known.as_wire() == suffix), "{name}");
+                    seen[label.len()] = true;
+                });
+            }
+            let lengths: Vec<usize> = (0..64).filter(|length| seen[*length]).collect();
+            assert_eq!(lengths, (shortest..=longest).collect::<Vec<_>>(), "{}", family.id());
+        }
+    }
+
+    #[test]
+    fn search_finds_what_the_lists_hold() {
+        let mut catalog = Catalog::default();
+        for id in ["conficker", "synthetic:300"] {
+            catalog.add(id).unwrap();
+        }
+        catalog.add_list("ours", b"praat.org,2009-03-31\nx.example").unwrap();
+        let days: Vec<Day> = Day::of(2009, 3, 20).through(Day::of(2009, 4, 7)).collect();
+        for (_, family) in catalog.iter() {
+            let mut wanted = vec![Name::parse("praat.org").unwrap(), Name::parse("x.example").unwrap(), Name::root()];
+            family.names(days[11], &mut |name| {
+                if wanted.len() < 300 {
+                    wanted.push(name.clone());
+                }
+            });
+            family.names(days[17], &mut |name| wanted[0] = name.clone());
+            for name in wanted.iter().step_by(60).chain(&wanted[..3]) {
+                let mut expected = vec![];
+                for &day in &days {
+                    let mut list = vec![];
+                    family.names(day, &mut |listed| list.push(listed == name));
+                    expected.extend(list.iter().position(|same| *same).map(|index| (day, index as u32)));
+                }
+                let mut found = vec![];
+                family.search(name, &days, &mut |day, index| found.push((day, index)));
+                found.sort_unstable();
+                assert_eq!(found, expected, "{} {name}", family.id());
+            }
+        }
+    }
+}

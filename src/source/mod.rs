@@ -1,0 +1,133 @@
+//! Where packets come from: capture files and pipes in pcap or pcapng, and interfaces.
+//!
+//! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
+//! unread end of a block goes in front of the next. Whoever wants several threads walks a block once to find where
+//! its last whole record ends, and gives the block away together with the layout as it was before.
+
+mod capture;
+mod classic;
+mod pcapng;
+
+pub use self::capture::Capture;
+
+use std::fmt;
+use std::io;
+
+use crate::day::Timestamp;
+
+/// One packet as captured.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// When, by the capture.
+    pub time: Timestamp,
+    /// What `data` begins with.
+    pub link: LinkType,
+    /// Octets captured.
+    pub data: &'a [u8],
+}
+
+/// What a packet begins with: a number of the LINKTYPE registry (tcpdump.org, "Link-layer header types").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LinkType(pub u32);
+
+impl LinkType {
+    /// BSD loopback: the address family in the byte order of the capturing host.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// IP, as OpenBSD numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// IP, as most systems numbered it before the registry.
+    pub const RAW_DLT: Self = Self(12);
+    /// IP, version by its first four bits.
+    pub const RAW: Self = Self(101);
+    /// OpenBSD loopback: the address family in network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux "any" interface.
+    pub const LINUX_SLL: Self = Self(113);
+    /// IPv4.
+    pub const IPV4: Self = Self(228);
+    /// IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux "any" interface, version 2.
+    pub const LINUX_SLL2: Self = Self(276);
+}
+
+/// How the records of an input are laid out, as far as it was read.
+#[derive(Clone, Debug)]
+pub struct Layout(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Classic(classic::Header),
+    Blocks(pcapng::Section),
+}
+
+/// How far a walk came.
+#[derive(Debug)]
+#[must_use]
+pub struct Walk {
+    /// Octets of whole records, from the start.
+    pub consumed: usize,
+    /// Octets that the record behind them takes, as far as is known.
+    wanted: usize,
+    /// Why nothing behind them can be read.
+    damage: Option<String>,
+}
+
+impl Layout {
+    /// Hands over the records of `octets` in their order, up to the first that is not whole.
+    #[inline]
+    pub fn walk(&mut self, octets: &[u8], each: impl FnMut(Record<'_>)) -> Walk {
+        match &mut self.0 {
+            Kind::Classic(header) => header.walk(octets, each),
+            Kind::Blocks(section) => section.walk(octets, each),
+        }
+    }
+}
+
+/// Why an input could not be read, or not further.
+#[derive(Debug)]
+pub enum Failure {
+    /// The system refused.
+    Read(io::Error),
+    /// Nothing in it.
+    Empty,
+    /// Neither pcap nor pcapng.
+    Unknown,
+    /// Compressed with this program.
+    Compressed(&'static str),
+    /// What follows this octet makes no sense, and why.
+    Damaged(u64, String),
+    /// It ends inside the record that begins at this octet.
+    Cut(u64),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(error) => write!(f, "cannot be read: {error}"),
+            Self::Empty => f.write_str("is empty"),
+            Self::Unknown => f.write_str("is not a capture: it begins like neither pcap nor pcapng"),
+            Self::Compressed(program) => {
+                write!(f, "is compressed: unpack it first, or pipe it in with `{program} -dc FILE | dgawatch replay -`")
+            }
+            Self::Damaged(at, why) => write!(f, "is damaged at octet {at}: {why}; what came before was read"),
+            Self::Cut(at) => write!(f, "is cut: it ends inside the record at octet {at}; what came before was read"),
+        }
+    }
+}
+
+/// A number of 16 bits at an offset, if that many octets are there.
+#[inline]
+fn u16_at(octets: &[u8], at: usize, swapped: bool) -> Option<u16> {
+    let value = u16::from_le_bytes(*octets.get(at..)?.first_chunk()?);
+    Some(if swapped { value.swap_bytes() } else { value })
+}
+
+/// A number of 32 bits at an offset, if that many octets are there; little-endian unless `swapped`.
+#[inline]
+fn u32_at(octets: &[u8], at: usize, swapped: bool) -> Option<u32> {
+    let value = u32::from_le_bytes(*octets.get(at..)?.first_chunk()?);
+    Some(if swapped { value.swap_bytes() } else { value })
+}
