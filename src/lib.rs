@@ -20,5 +20,10 @@
 pub mod day;
 pub mod decode;
 pub mod dga;
+pub mod export;
+pub mod ledger;
 pub mod name;
+pub mod pipeline;
+pub mod process;
 pub mod source;
+pub mod watchlist;

@@ -1,5 +1,7 @@
 //! The Conficker lists against published and held reference lists, in full.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::fs;
 use std::path::Path;
 

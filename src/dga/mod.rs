@@ -8,6 +8,8 @@ mod list;
 mod synthetic;
 
 use self::conficker::Conficker;
+use self::list::List;
+use self::synthetic::Synthetic;
 use crate::day::Day;
 use crate::name::Name;
 
@@ -76,6 +78,9 @@ pub enum Shape<'a> {
 /// A family of a [`Catalog`]: its place there.
 pub type FamilyId = u16;
 
+/// Families that can be in use at once: as many as a word has bits.
+const MAX_FAMILIES: usize = 64;
+
 /// The families in use, in the order in which they were asked for.
 #[derive(Default)]
 pub struct Catalog {
@@ -90,26 +95,22 @@ impl Catalog {
     /// One sentence when there is no such family.
     pub fn add(&mut self, id: &str) -> Result<(), String> {
         match id {
-            "conficker" => return CONFICKER.iter().try_for_each(|id| self.add(id)),
+            "conficker" => CONFICKER.iter().try_for_each(|id| self.add(id)),
             "conficker-a" => self.insert(Conficker::new(&conficker::A)),
             "conficker-b" => self.insert(Conficker::new(&conficker::B)),
             "conficker-c" => self.insert(Conficker::new(&conficker::C)),
             _ => {
-                let names_a_day = id
-                    .strip_prefix("synthetic:")
-                    .and_then(|number| number.parse().ok())
-                    .filter(|number| (1..=100_000_000).contains(number));
-                let names_a_day = names_a_day.ok_or_else(|| {
+                let number = id.strip_prefix("synthetic:").and_then(|number| number.parse().ok());
+                let names_a_day = number.filter(|number| (1..=100_000_000).contains(number)).ok_or_else(|| {
                     let known = CONFICKER.join(", ");
+                    let id = id.escape_debug();
                     format!(
-                        "there is no family `{}`: choose from {known}, conficker (all three) or synthetic:N (N up to 100000000)",
-                        id.escape_debug()
+                        "there is no family `{id}`: choose from {known}, conficker (all three) or synthetic:N (N up to 100000000)"
                     )
                 })?;
-                self.insert(synthetic::Synthetic::new(names_a_day));
+                self.insert(Synthetic::new(names_a_day))
             }
         }
-        Ok(())
     }
 
     /// Adds the family `id` of a user's list, given as text.
@@ -117,16 +118,17 @@ impl Catalog {
     /// # Errors
     /// One clause that says which line is wrong and why, or that the name is taken.
     pub fn add_list(&mut self, id: &str, text: &[u8]) -> Result<(), String> {
-        let plain =
-            !id.is_empty() && id.len() <= 64 && id.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet));
-        if !plain {
-            return Err(format!("`{}` is no name for a list: use up to 64 letters, digits, `-`, `_` and `.`", id.escape_debug()));
+        let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+        if !id.starts_with(|first: char| first.is_ascii_alphanumeric()) || id.len() > 64 || !id.bytes().all(plain) {
+            let id = id.escape_debug();
+            return Err(format!(
+                "`{id}` is no name for a list: use up to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
+            ));
         }
         if self.iter().any(|(_, family)| family.id() == id) || id == "conficker" {
             return Err(format!("there is a family `{id}` already: give the list another name"));
         }
-        self.insert(list::List::parse(id, text)?);
-        Ok(())
+        self.insert(List::parse(id, text)?)
     }
 
     /// The families with their places.
@@ -142,10 +144,15 @@ impl Catalog {
         &*self.families[usize::from(id)]
     }
 
-    fn insert(&mut self, family: impl Family + 'static) {
-        if !self.families.iter().any(|known| known.id() == family.id()) {
-            self.families.push(Box::new(family));
+    fn insert(&mut self, family: impl Family + 'static) -> Result<(), String> {
+        if self.families.iter().any(|known| known.id() == family.id()) {
+            return Ok(());
         }
+        if self.families.len() == MAX_FAMILIES {
+            return Err(format!("there are more than {MAX_FAMILIES} families and lists"));
+        }
+        self.families.push(Box::new(family));
+        Ok(())
     }
 }
 
@@ -164,11 +171,13 @@ mod tests {
         for id in ["", "conficker-d", "synthetic:", "synthetic:0", "synthetic:-1", "synthetic:100000001", "\u{1b}[m"] {
             assert!(catalog.add(id).unwrap_err().starts_with("there is no family"), "{id}");
         }
-        for id in ["", "conficker", "conficker-a", "a b", "\n"] {
+        for id in ["", "conficker", "conficker-a", "a b", "-a", "\n"] {
             assert!(catalog.add_list(id, b"a.example").is_err(), "{id}");
         }
         catalog.add_list("ours", b"a.example").unwrap();
         assert_eq!(catalog.family(4).count(Day::EPOCH), 1);
+        (5..64).for_each(|n| catalog.add(&format!("synthetic:{n}")).unwrap());
+        assert!(catalog.add("conficker-a").is_ok() && catalog.add("synthetic:64").is_err());
     }
 
     #[test]

@@ -55,6 +55,8 @@ impl<R: Read> Capture<R> {
     /// When the input cannot be read, or ends inside a record. Nothing can be read after that.
     pub fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
         block.clear();
+        // A huge record is rare: its room is not kept.
+        block.shrink_to(4 * BLOCK);
         if let Some(error) = self.failed.take() {
             return Err(Failure::Read(error));
         }

@@ -6,9 +6,11 @@
 
 mod capture;
 mod classic;
+mod input;
 mod pcapng;
 
 pub use self::capture::Capture;
+pub use self::input::Input;
 
 use std::fmt;
 use std::io;

@@ -1,0 +1,36 @@
+//! Choosing families and lists, alike for every command.
+
+use std::fs;
+
+use clap::Args;
+use dgawatch::dga::Catalog;
+
+use super::Failure;
+
+/// Which names to look for.
+#[derive(Args)]
+pub(super) struct Families {
+    /// Families: conficker-a, conficker-b, conficker-c, conficker (all three), synthetic:N (N made-up names a day, for tests)
+    #[arg(long = "family", value_name = "FAMILY", value_delimiter = ',', default_value = "conficker")]
+    families: Vec<String>,
+
+    /// A list of your own as a further family: lines of `name[,from[,until]]`, days inclusive, absent for always
+    #[arg(long = "list", value_name = "NAME=FILE")]
+    lists: Vec<String>,
+}
+
+impl Families {
+    /// Loads them.
+    pub(super) fn load(&self) -> Result<Catalog, Failure> {
+        let mut catalog = Catalog::default();
+        for id in &self.families {
+            catalog.add(id).map_err(Failure::Usage)?;
+        }
+        for list in &self.lists {
+            let (name, path) = list.split_once('=').ok_or_else(|| Failure::Usage(format!("--list {list}: write NAME=FILE")))?;
+            let text = fs::read(path).map_err(|error| Failure::Said(format!("list {path} cannot be read: {error}")))?;
+            catalog.add_list(name, &text).map_err(|why| Failure::Said(format!("list {path}: {why}")))?;
+        }
+        Ok(catalog)
+    }
+}

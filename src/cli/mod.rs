@@ -1,0 +1,96 @@
+//! The command line: one file a command, each from words to the typed settings of the rooms.
+
+mod about;
+mod decode;
+mod explain;
+mod families;
+mod names;
+mod replay;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Tells which sources ask for the names that a worm generates.
+///
+/// Every machine infected with Conficker computes, from the date, the names it will ask for orders. dgawatch computes
+/// the same names and finds, in DNS traffic, who asks for them. It only listens.
+#[derive(Parser)]
+#[command(name = "dgawatch", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  dgawatch replay capture.pcap            who in this capture is infected
+  dgawatch replay --format json captures/ the same for scripts, for every capture below
+  tcpdump -w - port 53 | dgawatch replay -
+  dgawatch names --date 2009-04-01        the names of that day
+  dgawatch explain praat.org              which worm generates a name, and when
+
+Exit codes: 0 done, 1 failed or read only in part, 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    Replay(replay::Arguments),
+    Names(names::Arguments),
+    Explain(explain::Arguments),
+    Decode(decode::Arguments),
+    Completions(about::CompletionsArguments),
+    Man(about::ManArguments),
+}
+
+/// Why a command did not succeed.
+pub(crate) enum Failure {
+    /// One sentence for standard error.
+    Said(String),
+    /// Wrong usage, in one sentence.
+    Usage(String),
+    /// All was said already.
+    Reported,
+    /// The output was not taken.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Runs the command that the arguments of the process ask for.
+pub(crate) fn run() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Names(arguments) => names::run(&arguments),
+        Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Completions(arguments) => about::completions(&arguments),
+        Command::Man(arguments) => about::man(&arguments),
+    };
+    outcome.map_or_else(fail, |()| ExitCode::SUCCESS)
+}
+
+fn fail(failure: Failure) -> ExitCode {
+    match failure {
+        Failure::Said(sentence) => say(&sentence),
+        Failure::Usage(sentence) => {
+            say(&format!("{sentence} (see --help)"));
+            return ExitCode::from(2);
+        }
+        Failure::Reported => {}
+        // Whoever read our output has seen enough.
+        Failure::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+        Failure::Output(error) => say(&format!("the output cannot be written: {error}")),
+    }
+    ExitCode::FAILURE
+}
+
+/// Says one line on standard error, safe for a terminal whatever is in it.
+fn say(line: &str) {
+    let safe: String = line.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect();
+    eprintln!("dgawatch: {safe}");
+}

@@ -1,0 +1,50 @@
+//! The sources of a report as CSV (RFC 4180), one row a source, family and list day.
+
+use std::io::{self, Write};
+
+use super::Report;
+use crate::ledger::Verdict;
+
+/// The columns, named like the members of the JSON report.
+const COLUMNS: [&str; 11] = [
+    "source",
+    "family",
+    "list_day",
+    "matches",
+    "responses",
+    "distinct_names",
+    "first_seen",
+    "last_seen",
+    "verdict",
+    "names",
+    "known_collisions",
+];
+
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut table = csv::Writer::from_writer(out);
+    table.write_record(COLUMNS)?;
+    for (group, list) in report.groups() {
+        for (key, evidence) in group {
+            let names: Vec<String> = evidence.names().map(|place| list.name(place).to_string()).collect();
+            let mut names = names.join(" ");
+            // A spreadsheet would take such a cell for a formula; only a user's own list can bring one.
+            if names.starts_with(['=', '+', '-', '@']) {
+                names.insert(0, '\'');
+            }
+            table.write_record([
+                key.source.to_string(),
+                report.catalog.family(key.family).id().to_owned(),
+                key.list_day.to_string(),
+                evidence.matches.to_string(),
+                evidence.responses.to_string(),
+                evidence.distinct_names().to_string(),
+                evidence.first_seen.to_string(),
+                evidence.last_seen.to_string(),
+                Verdict::of(evidence).label().to_owned(),
+                names,
+                evidence.collisions().to_string(),
+            ])?;
+        }
+    }
+    table.flush()
+}

@@ -1,0 +1,122 @@
+//! The report as one JSON object; docs/REPORT.md describes its members.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use super::Report;
+use crate::decode::Outcome;
+use crate::ledger::Verdict;
+
+#[derive(Serialize)]
+struct Capture<'a> {
+    path: &'a str,
+    packets: u64,
+    bytes: u64,
+    first_packet: Option<String>,
+    last_packet: Option<String>,
+    error: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    family: &'a str,
+    list_day: String,
+    names: u32,
+}
+
+#[derive(Serialize)]
+struct Family<'a> {
+    family: &'a str,
+    matches: u64,
+    responses: u64,
+    sources: usize,
+    infected: usize,
+    suspect: usize,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    source: String,
+    family: &'a str,
+    list_day: String,
+    matches: u64,
+    responses: u64,
+    distinct_names: u64,
+    known_collisions: u32,
+    first_seen: String,
+    last_seen: String,
+    verdict: &'static str,
+    names: Vec<String>,
+}
+
+pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{{\"schema\": 1,\n \"captures\": [")?;
+    let captures = report.captures.iter().map(|capture| Capture {
+        path: &capture.path,
+        packets: capture.packets,
+        bytes: capture.bytes,
+        first_packet: capture.span.map(|(first, _)| first.to_string()),
+        last_packet: capture.span.map(|(_, last)| last.to_string()),
+        error: capture.error.as_deref(),
+    });
+    rows(out, captures)?;
+
+    write!(out, "],\n \"packets\": {{\"read\": {}, \"outcomes\": {{", report.counts.total())?;
+    for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
+        let comma = if place > 0 { ", " } else { "" };
+        write!(out, "{comma}\"{}\": {}", outcome.label(), report.counts.of(outcome))?;
+    }
+
+    write!(out, "}}}},\n \"matches_not_kept\": {},\n \"lists\": [", report.refused)?;
+    let lists = report.lists.iter().map(|&(id, list_day)| {
+        let family = report.catalog.family(id);
+        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day) }
+    });
+    rows(out, lists)?;
+
+    write!(out, "],\n \"families\": [")?;
+    let families = report.catalog.iter().map(|(id, family)| {
+        let totals = report.family_totals(id);
+        Family {
+            family: family.id(),
+            matches: totals.matches,
+            responses: totals.responses,
+            sources: totals.sources,
+            infected: totals.infected,
+            suspect: totals.sources - totals.infected,
+        }
+    });
+    rows(out, families)?;
+
+    write!(out, "],\n \"sources\": [")?;
+    let mut written = false;
+    for (group, list) in report.groups() {
+        write!(out, "{}", if written { "," } else { "" })?;
+        written = true;
+        let sources = group.iter().map(|(key, evidence)| Source {
+            source: key.source.to_string(),
+            family: report.catalog.family(key.family).id(),
+            list_day: key.list_day.to_string(),
+            matches: evidence.matches,
+            responses: evidence.responses,
+            distinct_names: evidence.distinct_names(),
+            known_collisions: evidence.collisions(),
+            first_seen: evidence.first_seen.to_string(),
+            last_seen: evidence.last_seen.to_string(),
+            verdict: Verdict::of(evidence).label(),
+            names: evidence.names().map(|place| list.name(place).to_string()).collect(),
+        });
+        rows(out, sources)?;
+    }
+    writeln!(out, "]}}")
+}
+
+/// The members of an array, each on a line of its own.
+fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
+    for (place, row) in rows.enumerate() {
+        write!(out, "{}\n  ", if place > 0 { "," } else { "" })?;
+        serde_json::to_writer(&mut *out, &row)?;
+    }
+    Ok(())
+}

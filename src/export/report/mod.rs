@@ -1,0 +1,135 @@
+//! The report of a replay: who is infected, what was read, what was lost.
+
+mod csv;
+mod json;
+mod text;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use hashbrown::DefaultHashBuilder;
+
+use crate::day::{Day, Timestamp};
+use crate::decode::Counts;
+use crate::dga::{Catalog, FamilyId};
+use crate::ledger::{Evidence, Key, Ledger, Verdict};
+use crate::watchlist::List;
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// For a person; at most so many sources of each family and list day, 0 for all.
+    Text {
+        /// The bound.
+        top: usize,
+    },
+    /// One object, everything in it.
+    Json,
+    /// The sources.
+    Csv,
+}
+
+/// All that a replay found.
+pub struct Report<'a> {
+    catalog: &'a Catalog,
+    captures: Vec<CaptureSummary>,
+    counts: Counts,
+    lists: BTreeSet<(FamilyId, Day)>,
+    rows: Vec<(Key, Evidence)>,
+    refused: u64,
+}
+
+/// What was read of one capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaptureSummary {
+    /// As given by the user.
+    pub path: String,
+    /// Packets.
+    pub packets: u64,
+    /// Octets captured, without what the file adds to each packet.
+    pub bytes: u64,
+    /// Earliest and latest packet.
+    pub span: Option<(Timestamp, Timestamp)>,
+    /// Why it was not read, or not to its end.
+    pub error: Option<String>,
+}
+
+/// What the evidence of one family comes to.
+#[derive(Default)]
+struct FamilyTotals {
+    matches: u64,
+    responses: u64,
+    sources: usize,
+    infected: usize,
+}
+
+impl<'a> Report<'a> {
+    /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it.
+    pub fn new(
+        catalog: &'a Catalog,
+        captures: Vec<CaptureSummary>,
+        counts: Counts,
+        days: &BTreeSet<Day>,
+        skew: u16,
+        ledger: Ledger,
+    ) -> Self {
+        let mut lists = BTreeSet::new();
+        for (id, family) in catalog.iter() {
+            let skew = if family.follows_host_clock() { skew.into() } else { 0 };
+            for day in days {
+                lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
+            }
+        }
+        let refused = ledger.refused();
+        Self { catalog, captures, counts, lists, rows: ledger.into_sorted(), refused }
+    }
+
+    /// What was read of each capture.
+    pub fn captures(&self) -> &[CaptureSummary] {
+        &self.captures
+    }
+
+    /// What became of the packets.
+    pub const fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When `out` does not take it.
+    pub fn write(&self, format: Format, out: &mut dyn Write) -> io::Result<()> {
+        match format {
+            Format::Text { top } => text::write(self, top, out),
+            Format::Json => json::write(self, out),
+            Format::Csv => csv::write(self, out),
+        }
+    }
+
+    /// The rows of each family and list day, with the list that names come from.
+    fn groups(&self) -> impl Iterator<Item = (&[(Key, Evidence)], List)> {
+        let hasher = DefaultHashBuilder::default();
+        self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
+            let key = rows[0].0;
+            let family = self.catalog.family(key.family);
+            // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
+            (rows, List::build(family, family.edition(key.list_day), &hasher))
+        })
+    }
+
+    fn family_totals(&self, id: FamilyId) -> FamilyTotals {
+        let mut totals = FamilyTotals::default();
+        let (mut sources, mut infected) = (BTreeSet::<IpAddr>::new(), BTreeSet::new());
+        for (key, evidence) in self.rows.iter().filter(|(key, _)| key.family == id) {
+            totals.matches += evidence.matches;
+            totals.responses += evidence.responses;
+            sources.insert(key.source);
+            if Verdict::of(evidence) == Verdict::Infected {
+                infected.insert(key.source);
+            }
+        }
+        (totals.sources, totals.infected) = (sources.len(), infected.len());
+        totals
+    }
+}

@@ -1,0 +1,245 @@
+//! The report for a person at a terminal: what was read, who is infected, what was lost. At most 80 columns.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use super::{CaptureSummary, Report};
+use crate::day::Timestamp;
+use crate::decode::Outcome;
+use crate::ledger::{Evidence, Key, Verdict};
+use crate::name::Name;
+use crate::watchlist::{List, known_collision};
+
+/// The widest source that leaves room for its figures on a line.
+const SOURCE_WIDTH: usize = 26;
+
+/// Names shown of a source that asked for few.
+const NAMES_SHOWN: usize = 3;
+
+pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    captures(report, out)?;
+    summary(report, out)?;
+    for (rows, list) in report.groups() {
+        group(report, rows, &list, top, out)?;
+    }
+    losses(report, out)
+}
+
+fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for capture in &report.captures {
+        let CaptureSummary { path, packets, bytes, span, error } = capture;
+        writeln!(out, "Read {}", printable(path))?;
+        writeln!(
+            out,
+            "  {}, {}{}",
+            count(*packets, "packet"),
+            size(*bytes),
+            span.map_or_else(String::new, |span| format!(", {}", during(span)))
+        )?;
+        if let Some(error) = error {
+            writeln!(out, "  this file {error}")?;
+        }
+    }
+    if report.captures.len() > 1 {
+        writeln!(out, "Together {}", count(report.counts.total(), "packet"))?;
+    }
+    let messages = report.counts.of(Outcome::DnsQuery) + report.counts.of(Outcome::DnsResponse);
+    writeln!(
+        out,
+        "  {} ({}, {})",
+        count(messages, "DNS message"),
+        counted(report.counts.of(Outcome::DnsQuery), "query", "queries"),
+        count(report.counts.of(Outcome::DnsResponse), "response")
+    )
+}
+
+/// The one line that matters, and what it rests on.
+fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let mut verdicts: BTreeMap<IpAddr, Verdict> = BTreeMap::new();
+    for (key, evidence) in &report.rows {
+        let verdict = verdicts.entry(key.source).or_insert(Verdict::Suspect);
+        *verdict = (*verdict).max(Verdict::of(evidence));
+    }
+    let infected = verdicts.values().filter(|verdict| **verdict == Verdict::Infected).count() as u64;
+    let suspect = verdicts.len() as u64 - infected;
+    writeln!(out)?;
+    if verdicts.is_empty() {
+        writeln!(out, "No source asked for a listed name.")?;
+    } else {
+        writeln!(out, "{} infected, {} suspect.", count(infected, "source"), suspect)?;
+    }
+    for (id, family) in report.catalog.iter() {
+        let totals = report.family_totals(id);
+        let days: Vec<_> = report.lists.iter().filter(|(family, _)| *family == id).map(|(_, day)| *day).collect();
+        let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
+        let lists = if first == last { format!("list of {first}") } else { format!("lists of {first} to {last}") };
+        writeln!(
+            out,
+            "  {:<14} {:>6} infected {:>6} suspect   {lists}",
+            family.id(),
+            totals.infected,
+            totals.sources - totals.infected
+        )?;
+    }
+    Ok(())
+}
+
+/// One family and list day: its sources by weight.
+fn group(report: &Report<'_>, rows: &[(Key, Evidence)], list: &List, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let key = rows[0].0;
+    let family = report.catalog.family(key.family);
+    let mut rows: Vec<&(Key, Evidence)> = rows.iter().collect();
+    rows.sort_by_key(|(key, evidence)| {
+        (
+            Reverse(Verdict::of(evidence)),
+            Reverse(evidence.distinct_names()),
+            Reverse(evidence.matches + evidence.responses),
+            key.source,
+        )
+    });
+    let infected = rows.iter().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
+
+    writeln!(out, "\n{}, list of {}: {infected} infected, {} suspect", family.id(), key.list_day, rows.len() - infected)?;
+    let figures = ["verdict ", "names", "queries", "replies", "first seen ", "last seen  "];
+    writeln!(
+        out,
+        "  {:<SOURCE_WIDTH$} {} {} {} {} {} {}",
+        "source",
+        figures[0],
+        figures[1],
+        figures[2],
+        figures[3],
+        figures[4],
+        figures[5].trim_end()
+    )?;
+    let shown = if top == 0 { rows.len() } else { top.min(rows.len()) };
+    for (key, evidence) in &rows[..shown] {
+        let source = key.source.to_string();
+        // An address too long for its column stands on a line of its own.
+        let source = if source.len() > SOURCE_WIDTH {
+            format!("{source}\n  {:SOURCE_WIDTH$}", "")
+        } else {
+            format!("{source:<SOURCE_WIDTH$}")
+        };
+        let verdict = Verdict::of(evidence);
+        let Evidence { matches, responses, first_seen, last_seen, .. } = evidence;
+        writeln!(
+            out,
+            "  {source} {:<8} {:>5} {matches:>7} {responses:>7} {} {}",
+            verdict.label(),
+            evidence.distinct_names(),
+            minute(*first_seen),
+            minute(*last_seen)
+        )?;
+        if verdict == Verdict::Suspect {
+            suspicion(evidence, list, out)?;
+        }
+    }
+    if shown < rows.len() {
+        writeln!(out, "  … and {} more: --top 0 shows all, --format csv or json lists all", rows.len() - shown)?;
+    }
+    Ok(())
+}
+
+/// The few names of a suspect, which a person can judge.
+fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Result<()> {
+    for place in evidence.names().take(NAMES_SHOWN) {
+        let name = list.name(place);
+        match known_collision(&Name::from(name)) {
+            Some(collision) => writeln!(out, "    {name}: belongs to {}, no sign of the worm", collision.owner)?,
+            None => writeln!(out, "    {name}")?,
+        }
+    }
+    Ok(())
+}
+
+/// What could not be read, only where there is something.
+fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let total = report.counts.total();
+    let mut heading = "\nNot read\n";
+    for outcome in Outcome::ALL {
+        let (packets, Some(what)) = (report.counts.of(outcome), outcome.loss()) else { continue };
+        if packets > 0 {
+            let share = 100.0 * packets as f64 / total as f64;
+            writeln!(out, "{heading}  {:>12} {share:>6.2} %  {what}", grouped(packets))?;
+            heading = "";
+        }
+    }
+    if report.refused > 0 {
+        writeln!(
+            out,
+            "\n{} were not kept: the table of sources was full (--max-sources).",
+            counted(report.refused, "match", "matches")
+        )?;
+    }
+    Ok(())
+}
+
+/// `1 packet`, `2,000 packets`.
+fn count(number: u64, noun: &str) -> String {
+    counted(number, noun, &format!("{noun}s"))
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// Thousands apart: `1,234,567`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => count(bytes, "octet"),
+        10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        10_000_000..10_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+/// `2009-03-31 22:00:00 to 2009-04-01 01:59:59 UTC`.
+fn during((first, last): (Timestamp, Timestamp)) -> String {
+    format!("{} to {} UTC", second(first), second(last))
+}
+
+fn second(time: Timestamp) -> String {
+    time.to_string()[..19].replace('T', " ")
+}
+
+/// `03-31 22:00`.
+fn minute(time: Timestamp) -> String {
+    second(time)[5..16].to_owned()
+}
+
+/// A path as a terminal may show it.
+fn printable(path: &str) -> String {
+    path.chars()
+        .flat_map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures() {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!((count(1, "packet"), count(2, "packet")), ("1 packet".to_owned(), "2 packets".to_owned()));
+        assert_eq!((size(900), size(1_234_567)), ("900 octets".to_owned(), "1234.6 kB".to_owned()));
+        assert_eq!(printable("a\u{1b}[2J\u{9b}b"), "a\\u{1b}[2J\\u{9b}b");
+    }
+}

@@ -1,0 +1,71 @@
+//! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
+
+use crate::day::Timestamp;
+use crate::decode::{Counts, Decoder, Outcome};
+use crate::ledger::Hit;
+use crate::source::{LinkType, Record};
+use crate::watchlist::Watchlist;
+
+/// What one thread needs and counts.
+pub(super) struct Worker<'a> {
+    decoder: Decoder,
+    watchlist: Watchlist<'a>,
+    counts: Counts,
+    batch: Batch,
+}
+
+/// What came of one block.
+#[derive(Default)]
+pub(super) struct Batch {
+    pub(super) packets: u64,
+    /// Octets captured.
+    pub(super) bytes: u64,
+    /// Earliest and latest packet.
+    pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// The first link type that cannot be read.
+    pub(super) unknown_link: Option<LinkType>,
+    pub(super) hits: Vec<Hit>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(ports: &[u16], watchlist: Watchlist<'a>) -> Self {
+        Self { decoder: Decoder::new(ports), watchlist, counts: Counts::default(), batch: Batch::default() }
+    }
+
+    /// Takes one packet.
+    #[inline]
+    pub(super) fn take(&mut self, record: Record<'_>) {
+        let Self { decoder, watchlist, counts, batch } = self;
+        batch.packets += 1;
+        batch.bytes += record.data.len() as u64;
+        let (first, last) = batch.span.get_or_insert((record.time, record.time));
+        *first = record.time.min(*first);
+        *last = record.time.max(*last);
+        let message = match decoder.message(record) {
+            Ok(message) => message,
+            Err(outcome) => {
+                if outcome == Outcome::UnknownLink {
+                    batch.unknown_link.get_or_insert(record.link);
+                }
+                return counts.add(outcome);
+            }
+        };
+        counts.add(message.outcome);
+        let Some(question) = message.question else { return };
+        let response = message.header.is_response();
+        // A response counts for the one who is answered.
+        let source = if response { message.destination } else { message.source };
+        watchlist
+            .find(message.time, question.name, |matched| batch.hits.push(Hit { source, time: message.time, response, matched }));
+    }
+
+    /// What came since the last call.
+    pub(super) fn finish_block(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
+    pub(super) fn finish(self) -> (Counts, Watchlist<'a>) {
+        (self.counts, self.watchlist)
+    }
+}

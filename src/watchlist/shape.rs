@@ -1,0 +1,155 @@
+//! What a generated name can look like: tells most names apart before any list is touched.
+//!
+//! A generated name is one label of letters under one of a few suffixes. In wire form such a suffix takes at most
+//! eight octets (`\x03com\x02tw\0`), so it fits a word and is found with one probe of a table of a few kilobytes.
+
+use crate::dga::{Catalog, Shape};
+use crate::name::RawName;
+
+/// Slots of the suffix table, a power of two several times the number of suffixes that any families bring.
+const SLOTS: usize = 1024;
+
+/// Which families could generate a name.
+pub(super) struct Gate {
+    /// Suffixes as words with the families that use them, where the probe finds them; 0 is a free slot.
+    suffixes: Box<[(u64, u64); SLOTS]>,
+    /// Fewest and most letters of the first label, of each family and of all.
+    lengths: Vec<(usize, usize)>,
+    all_lengths: (usize, usize),
+    /// Families that may generate anything.
+    any: u64,
+}
+
+impl Gate {
+    pub(super) fn new(catalog: &Catalog) -> Self {
+        let mut gate = Self { suffixes: Box::new([(0, 0); SLOTS]), lengths: vec![], all_lengths: (usize::MAX, 0), any: 0 };
+        for (id, family) in catalog.iter() {
+            let bit = 1 << id;
+            let mut lengths = (0, usize::MAX);
+            match family.shape() {
+                Shape::Generated { first_label, suffixes } if suffixes.iter().all(|suffix| suffix.as_wire().len() <= 8) => {
+                    lengths = first_label;
+                    gate.all_lengths.0 = gate.all_lengths.0.min(first_label.0);
+                    gate.all_lengths.1 = gate.all_lengths.1.max(first_label.1);
+                    for suffix in suffixes {
+                        gate.insert(word(suffix.as_wire()), bit);
+                    }
+                }
+                Shape::Generated { .. } | Shape::Any => gate.any |= bit,
+            }
+            gate.lengths.push(lengths);
+        }
+        gate
+    }
+
+    /// The families that could generate `name`, as a set of bits.
+    #[inline]
+    pub(super) fn families(&self, name: RawName<'_>) -> u64 {
+        let wire = name.as_wire();
+        let first = usize::from(wire[0]);
+        let (shortest, longest) = self.all_lengths;
+        // The suffix is what follows the first label: its length octet, the label.
+        let suffix = wire.len().wrapping_sub(1 + first);
+        if first < shortest || first > longest || suffix > 8 {
+            return self.any;
+        }
+        let Some((_, suffix)) = name.split_first() else { return self.any };
+        self.any | self.generated(first, suffix)
+    }
+
+    fn generated(&self, first: usize, suffix: &[u8]) -> u64 {
+        let mut families = self.probe(word(suffix));
+        let mut left = families;
+        while left > 0 {
+            let family = left.trailing_zeros();
+            left &= left - 1;
+            let (shortest, longest) = self.lengths[family as usize];
+            if first < shortest || first > longest {
+                families &= !(1 << family);
+            }
+        }
+        families
+    }
+
+    fn insert(&mut self, suffix: u64, bit: u64) {
+        let slot = self.slots(suffix).find(|slot| matches!(self.suffixes[*slot].0, 0) || self.suffixes[*slot].0 == suffix);
+        let slot = slot.expect("families bring a few hundred suffixes at most");
+        self.suffixes[slot] = (suffix, self.suffixes[slot].1 | bit);
+    }
+
+    fn probe(&self, suffix: u64) -> u64 {
+        for slot in self.slots(suffix) {
+            match self.suffixes[slot] {
+                (0, _) => return 0,
+                (found, families) if found == suffix => return families,
+                _ => {}
+            }
+        }
+        0
+    }
+
+    /// The order in which slots are tried. The suffixes are ours, so the mixing (2^64 over the golden ratio) needs no key.
+    fn slots(&self, suffix: u64) -> impl Iterator<Item = usize> + use<> {
+        let start = (suffix.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize;
+        (0..SLOTS).map(move |step| (start + step) % SLOTS)
+    }
+}
+
+/// At most eight octets as a number, letters in lower case; never 0 for a suffix with a label.
+fn word(suffix: &[u8]) -> u64 {
+    let mut octets = [0; 8];
+    octets[..suffix.len()].copy_from_slice(suffix);
+    u64::from_le_bytes(octets.map(|octet| octet.to_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::day::Day;
+    use crate::name::Name;
+
+    #[test]
+    fn gate_opens_for_what_families_generate() {
+        let mut catalog = Catalog::default();
+        catalog.add("conficker").unwrap();
+        let gate = Gate::new(&catalog);
+        let (a, b, c) = (1, 2, 4);
+        let rows = [
+            ("abcde.com", a | b),
+            ("ABCDE.Com", a | b),
+            ("abcd.com", 0),
+            ("abcdefghijk.org", a | b),
+            ("abcdefghijkl.org", 0),
+            ("abcde.cn", b | c),
+            ("abcd.cn", c),
+            ("abcdefghij.cn", b),
+            ("abcd.com.tw", c),
+            ("abcd.co.uk", c),
+            ("www.abcde.com", 0),
+            ("abcde.museum", 0),
+            ("abcde", 0),
+            (".", 0),
+            ("abcde.co.com.tw", 0),
+        ];
+        for (text, families) in rows {
+            let mut wire = Name::parse(text).unwrap().as_wire().to_vec();
+            if text.starts_with('A') {
+                wire.make_ascii_uppercase();
+            }
+            assert_eq!(gate.families(RawName::take(&wire).unwrap()), families, "{text}");
+        }
+    }
+
+    #[test]
+    fn gate_never_closes_on_a_listed_name() {
+        let mut catalog = Catalog::default();
+        catalog.add("synthetic:20000").unwrap();
+        catalog.add("conficker").unwrap();
+        catalog.add_list("ours", b"a.very.long.name.example\nx\n").unwrap();
+        let gate = Gate::new(&catalog);
+        for (id, family) in catalog.iter() {
+            family.names(Day::of(2012, 2, 29), &mut |name| assert!(gate.families(name.as_raw()) & 1 << id > 0, "{name}"));
+        }
+        assert_eq!(gate.families(Name::root().as_raw()), 1 << 4);
+    }
+}
