@@ -14,12 +14,34 @@ const MAX_EXTENSIONS: usize = 16;
 
 /// A UDP datagram on a DNS port.
 pub(super) struct Datagram<'a> {
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+    pub(super) addresses: Addresses<'a>,
     pub(super) source_port: u16,
     pub(super) destination_port: u16,
     /// What was captured of it.
     pub(super) payload: &'a [u8],
+}
+
+/// Source and destination as they stand in the packet: most packets end before anyone asks for them.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Addresses<'a> {
+    V4(&'a [u8; 8]),
+    V6(&'a [u8; 32]),
+}
+
+impl Addresses<'_> {
+    pub(super) fn source(self) -> IpAddr {
+        match self {
+            Self::V4(&[a, b, c, d, ..]) => Ipv4Addr::new(a, b, c, d).into(),
+            Self::V6(octets) => Ipv6Addr::from(*octets.first_chunk::<16>().expect("32 octets begin with 16")).into(),
+        }
+    }
+
+    pub(super) fn destination(self) -> IpAddr {
+        match self {
+            Self::V4(&[.., a, b, c, d]) => Ipv4Addr::new(a, b, c, d).into(),
+            Self::V6(octets) => Ipv6Addr::from(*octets.last_chunk::<16>().expect("32 octets end with 16")).into(),
+        }
+    }
 }
 
 /// Reads a packet, down to the UDP payload if it has a port among `ports`.
@@ -47,8 +69,8 @@ fn v4<'a>(data: &'a [u8], ports: &[u16]) -> Result<Datagram<'a>, Outcome> {
     if header.is_fragmenting_payload() {
         return Err(Outcome::Fragment);
     }
-    let addresses = || (Ipv4Addr::from(header.source()).into(), Ipv4Addr::from(header.destination()).into());
-    transport(header.protocol(), payload, ports, addresses)
+    let addresses = header.slice()[12..].first_chunk().ok_or(Outcome::Short)?;
+    transport(header.protocol(), payload, ports, Addresses::V4(addresses))
 }
 
 #[inline]
@@ -63,7 +85,7 @@ fn v6<'a>(data: &'a [u8], ports: &[u16]) -> Result<Datagram<'a>, Outcome> {
         0 => rest,
         length => &rest[..length.min(rest.len())],
     };
-    let addresses = || (Ipv6Addr::from(header.source()).into(), Ipv6Addr::from(header.destination()).into());
+    let addresses = Addresses::V6(header.slice()[8..].first_chunk().ok_or(Outcome::Short)?);
     match header.next_header() {
         IpNumber::UDP => transport(IpNumber::UDP, payload, ports, addresses),
         next => {
@@ -101,12 +123,7 @@ fn extensions(mut next: IpNumber, mut data: &[u8]) -> Result<(IpNumber, &[u8]), 
 }
 
 #[inline]
-fn transport<'a>(
-    protocol: IpNumber,
-    data: &'a [u8],
-    ports: &[u16],
-    addresses: impl Fn() -> (IpAddr, IpAddr),
-) -> Result<Datagram<'a>, Outcome> {
+fn transport<'a>(protocol: IpNumber, data: &'a [u8], ports: &[u16], addresses: Addresses<'a>) -> Result<Datagram<'a>, Outcome> {
     let dns = |source: u16, destination: u16| ports.iter().any(|port| *port == source || *port == destination);
     match protocol {
         IpNumber::UDP => {
@@ -126,8 +143,7 @@ fn transport<'a>(
                 length if length < start => return Err(Outcome::Malformed),
                 length => &data[start..length.min(data.len())],
             };
-            let (source, destination) = addresses();
-            Ok(Datagram { source, destination, source_port, destination_port, payload })
+            Ok(Datagram { addresses, source_port, destination_port, payload })
         }
         IpNumber::TCP => match data {
             [a, b, c, d, ..] if dns(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])) => Err(Outcome::DnsTcp),

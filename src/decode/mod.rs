@@ -30,10 +30,7 @@ pub const PORTS: [u16; 3] = [53, 5353, 5355];
 pub struct Message<'a> {
     /// When the packet was captured.
     pub time: Timestamp,
-    /// Sender, by the innermost IP header.
-    pub source: IpAddr,
-    /// Receiver, by the innermost IP header.
-    pub destination: IpAddr,
+    addresses: ip::Addresses<'a>,
     /// The sender's port.
     pub source_port: u16,
     /// The receiver's port.
@@ -44,6 +41,18 @@ pub struct Message<'a> {
     pub question: Option<Question<'a>>,
     /// How the packet counts: [`Outcome::DnsQuery`], [`Outcome::DnsResponse`] or [`Outcome::DnsBadQuestion`].
     pub outcome: Outcome,
+}
+
+impl Message<'_> {
+    /// Sender, by the innermost IP header.
+    pub fn source(&self) -> IpAddr {
+        self.addresses.source()
+    }
+
+    /// Receiver, by the innermost IP header.
+    pub fn destination(&self) -> IpAddr {
+        self.addresses.destination()
+    }
 }
 
 /// Reads packets.
@@ -83,8 +92,7 @@ impl Decoder {
         };
         Ok(Message {
             time: record.time,
-            source: datagram.source,
-            destination: datagram.destination,
+            addresses: datagram.addresses,
             source_port: datagram.source_port,
             destination_port: datagram.destination_port,
             header,

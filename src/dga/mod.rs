@@ -176,8 +176,8 @@ mod tests {
         }
         catalog.add_list("ours", b"a.example").unwrap();
         assert_eq!(catalog.family(4).count(Day::EPOCH), 1);
-        (5..64).for_each(|n| catalog.add(&format!("synthetic:{n}")).unwrap());
-        assert!(catalog.add("conficker-a").is_ok() && catalog.add("synthetic:64").is_err());
+        (5..65).for_each(|n| catalog.add(&format!("synthetic:{n}")).unwrap());
+        assert!(catalog.add("conficker-a").is_ok() && catalog.add("synthetic:65").is_err());
     }
 
     #[test]

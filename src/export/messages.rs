@@ -21,7 +21,8 @@ impl<W: Write> Messages<W> {
     /// # Errors
     /// When the output does not take it.
     pub fn write(&mut self, frame: u64, message: &Message<'_>) -> io::Result<()> {
-        let Message { source, source_port, destination, destination_port, header, question, .. } = message;
+        let Message { source_port, destination_port, header, question, .. } = message;
+        let (source, destination) = (message.source(), message.destination());
         let (seconds, nanos) = message.time.parts();
         write!(
             self.out,

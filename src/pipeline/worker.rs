@@ -53,10 +53,11 @@ impl<'a> Worker<'a> {
         counts.add(message.outcome);
         let Some(question) = message.question else { return };
         let response = message.header.is_response();
-        // A response counts for the one who is answered.
-        let source = if response { message.destination } else { message.source };
-        watchlist
-            .find(message.time, question.name, |matched| batch.hits.push(Hit { source, time: message.time, response, matched }));
+        watchlist.find(message.time, question.name, |matched| {
+            // A response counts for the one who is answered.
+            let source = if response { message.destination() } else { message.source() };
+            batch.hits.push(Hit { source, time: message.time, response, matched });
+        });
     }
 
     /// What came since the last call.

@@ -32,7 +32,7 @@ impl Gate {
                     gate.all_lengths.0 = gate.all_lengths.0.min(first_label.0);
                     gate.all_lengths.1 = gate.all_lengths.1.max(first_label.1);
                     for suffix in suffixes {
-                        gate.insert(word(suffix.as_wire()), bit);
+                        gate.insert(word(suffix.as_wire(), suffix.as_wire().len()), bit);
                     }
                 }
                 Shape::Generated { .. } | Shape::Any => gate.any |= bit,
@@ -53,12 +53,12 @@ impl Gate {
         if first < shortest || first > longest || suffix > 8 {
             return self.any;
         }
-        let Some((_, suffix)) = name.split_first() else { return self.any };
-        self.any | self.generated(first, suffix)
+        self.any | self.generated(first, word(wire, suffix))
     }
 
-    fn generated(&self, first: usize, suffix: &[u8]) -> u64 {
-        let mut families = self.probe(word(suffix));
+    #[inline]
+    fn generated(&self, first: usize, suffix: u64) -> u64 {
+        let mut families = self.probe(suffix);
         let mut left = families;
         while left > 0 {
             let family = left.trailing_zeros();
@@ -77,6 +77,7 @@ impl Gate {
         self.suffixes[slot] = (suffix, self.suffixes[slot].1 | bit);
     }
 
+    #[inline]
     fn probe(&self, suffix: u64) -> u64 {
         for slot in self.slots(suffix) {
             match self.suffixes[slot] {
@@ -95,11 +96,28 @@ impl Gate {
     }
 }
 
-/// At most eight octets as a number, letters in lower case; never 0 for a suffix with a label.
-fn word(suffix: &[u8]) -> u64 {
-    let mut octets = [0; 8];
-    octets[..suffix.len()].copy_from_slice(suffix);
-    u64::from_le_bytes(octets.map(|octet| octet.to_ascii_lowercase()))
+/// The last `length` octets of a name, at most eight, as a number with letters in lower case; 0 for the root alone.
+#[inline]
+fn word(wire: &[u8], length: usize) -> u64 {
+    debug_assert!((1..=8).contains(&length));
+    let octets = wire.last_chunk().copied().unwrap_or_else(|| {
+        let mut octets = [0; 8];
+        octets[8 - wire.len()..].copy_from_slice(wire);
+        octets
+    });
+    lower_case(u64::from_be_bytes(octets) & u64::MAX >> (64 - 8 * length))
+}
+
+/// Eight octets at once: sets the bit 0x20 of those between `A` and `Z`.
+#[inline]
+const fn lower_case(octets: u64) -> u64 {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x80 * EACH;
+    // The sums reach the high bit of an octet from `A` on, and from the one after `Z` on, without carrying over.
+    let low = octets & !HIGH;
+    let from_a = low + (0x80 - b'A' as u64) * EACH;
+    let after_z = low + (0x7F - b'Z' as u64) * EACH;
+    octets | ((from_a ^ after_z) & !octets & HIGH) >> 2
 }
 
 #[cfg(test)]
@@ -137,6 +155,14 @@ mod tests {
                 wire.make_ascii_uppercase();
             }
             assert_eq!(gate.families(RawName::take(&wire).unwrap()), families, "{text}");
+        }
+    }
+
+    #[test]
+    fn lower_case_of_each_octet() {
+        for octet in 0..=255_u8 {
+            let others = [octet, b'A', b'Z', 0xC1, octet, b'@', b'[', octet];
+            assert_eq!(lower_case(u64::from_be_bytes(others)).to_be_bytes(), others.map(|octet| octet.to_ascii_lowercase()));
         }
     }
 
