@@ -13,7 +13,7 @@ use crate::name::Name;
 use crate::watchlist::{List, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
-const SOURCE_WIDTH: usize = 26;
+const SOURCE_WIDTH: usize = 23;
 
 /// Names shown of a source that asked for few.
 const NAMES_SHOWN: usize = 3;
@@ -39,7 +39,7 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             span.map_or_else(String::new, |span| format!(", {}", during(span)))
         )?;
         if let Some(error) = error {
-            writeln!(out, "  this file {error}")?;
+            wrapped(&format!("this file {error}"), out)?;
         }
     }
     if report.captures.len() > 1 {
@@ -74,10 +74,16 @@ fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         let totals = report.family_totals(id);
         let days: Vec<_> = report.lists.iter().filter(|(family, _)| *family == id).map(|(_, day)| *day).collect();
         let (Some(first), Some(last)) = (days.first(), days.last()) else { continue };
-        let lists = if first == last { format!("list of {first}") } else { format!("lists of {first} to {last}") };
+        let lists = if first == last {
+            format!("list of {first}")
+        } else if first.through(*last).eq(days.iter().copied()) {
+            format!("lists of {first} to {last}")
+        } else {
+            format!("{}, {first} to {last}", count(days.len() as u64, "list"))
+        };
         writeln!(
             out,
-            "  {:<14} {:>6} infected {:>6} suspect   {lists}",
+            "  {:<12} {:>5} infected {:>5} suspect  {lists}",
             family.id(),
             totals.infected,
             totals.sources - totals.infected
@@ -175,6 +181,22 @@ fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A sentence over as many lines as it takes.
+fn wrapped(sentence: &str, out: &mut dyn Write) -> io::Result<()> {
+    let mut column = 0;
+    for word in sentence.split(' ') {
+        let width = word.chars().count();
+        if column == 0 || column + 1 + width > 80 {
+            write!(out, "{}  {word}", if column > 0 { "\n" } else { "" })?;
+            column = 2 + width;
+        } else {
+            write!(out, " {word}")?;
+            column += 1 + width;
+        }
+    }
+    writeln!(out)
 }
 
 /// `1 packet`, `2,000 packets`.

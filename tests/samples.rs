@@ -1,0 +1,164 @@
+//! The captures in pcaps/ are what the code here makes, and every command says of them what tests/expected holds.
+//!
+//! `DGAWATCH_UPDATE=1 cargo test --test samples` writes both anew.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use support::captures::{Packet, Pcap, Section, USUAL};
+use support::packets::{at, ethernet, message, nxdomain, query, udp, wire};
+use support::population::Network;
+use support::{dgawatch, expect, expect_file, names, printed, root};
+
+const SECOND: u64 = 1_000_000_000;
+/// 2009-03-31T12:00:00Z.
+const NOON: u64 = 1_238_500_800 * SECOND;
+
+/// All samples, whether they can be read to their end, and their contents.
+fn samples() -> Vec<(&'static str, bool, Vec<u8>)> {
+    let subscribers = USUAL.file(&Network::watched());
+    let cut = subscribers[..20_000].to_vec();
+    let mut damaged = subscribers[..30_000].to_vec();
+    // The length of the packet whose record begins behind the first 20,000 octets or so.
+    let record = record_after(&damaged, 20_000);
+    damaged[record + 8..record + 12].copy_from_slice(&0x7FFF_FFFF_u32.to_le_bytes());
+    vec![
+        ("subscribers.pcap", true, subscribers),
+        ("nanoseconds.pcap", true, nanoseconds()),
+        ("loopback.pcap", true, loopback()),
+        ("sections.pcapng", true, sections()),
+        ("hostile.pcap", true, hostile()),
+        ("cut.pcap", false, cut),
+        ("damaged.pcap", false, damaged),
+    ]
+}
+
+#[test]
+fn samples_are_ours() {
+    for (name, _, octets) in samples() {
+        expect(&root().join("pcaps").join(name), &octets);
+    }
+}
+
+#[test]
+fn reports() {
+    for (name, whole, octets) in samples() {
+        expect(&root().join("pcaps").join(name), &octets);
+        let path = format!("pcaps/{name}");
+        for (format, ending) in [("text", "txt"), ("json", "json"), ("csv", "csv")] {
+            let output = dgawatch(&["replay", "--format", format, &path]);
+            let (out, err) = printed(&output, i32::from(!whole));
+            expect_file(&format!("{name}.{ending}"), out.as_bytes());
+            assert_eq!(err.lines().count(), usize::from(!whole), "{err}");
+            if format == "text" {
+                let longest = out.lines().map(|line| line.chars().count()).max().unwrap();
+                assert!(longest <= 80, "{name}: a line has {longest} columns:\n{out}");
+            }
+        }
+        let (out, _) = printed(&dgawatch(&["decode", &path]), i32::from(!whole));
+        // The whole night would be a megabyte of lines that say the same.
+        let lines: Vec<&str> = out.lines().take(100).collect();
+        expect_file(&format!("{name}.tsv"), (lines.join("\n") + "\n").as_bytes());
+    }
+}
+
+/// Where the first record at or behind `from` begins.
+fn record_after(file: &[u8], from: usize) -> usize {
+    let mut at = 24;
+    while at < from {
+        at += 16 + u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap()) as usize;
+    }
+    at
+}
+
+/// Four names of B, asked by one host and answered, as IP packets.
+fn lookups(client: &str, resolver: &str) -> Vec<Packet> {
+    let (client, resolver) = (at(client, 5_000), at(resolver, 53));
+    let mut packets = vec![];
+    for (place, name) in (1..).zip(&names("conficker-b", "2009-03-31")[..4]) {
+        let time = NOON + place * SECOND + place;
+        packets.push((time, udp(client, resolver, &query(place as u16, name, 1))));
+        packets.push((time + 1_000_000, udp(resolver, client, &nxdomain(place as u16, name, 1))));
+    }
+    packets
+}
+
+fn nanoseconds() -> Vec<u8> {
+    let cooked = |packet: &[u8]| [&[0, 4, 0, 1, 0, 6, 2, 0, 0, 0, 0, 1, 0, 0, 8, 0][..], packet].concat();
+    let packets: Vec<Packet> =
+        lookups("192.0.2.7", "198.51.100.53").iter().map(|(time, packet)| (*time, cooked(packet))).collect();
+    Pcap { link: 113, nanoseconds: true, big_endian: true }.file(&packets)
+}
+
+fn loopback() -> Vec<u8> {
+    let family = |packet: &[u8]| [&[30, 0, 0, 0][..], packet].concat();
+    let packets: Vec<Packet> =
+        lookups("2001:db8:1::7", "2001:db8:53::53").iter().map(|(time, packet)| (*time, family(packet))).collect();
+    Pcap { link: 0, ..USUAL }.file(&packets)
+}
+
+/// Two sections of either byte order, four link types, four resolutions of time, every kind of packet block.
+fn sections() -> Vec<u8> {
+    let packets = lookups("192.0.2.7", "198.51.100.53");
+    let cooked = |packet: &[u8]| [&[8, 0, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 2, 0, 0, 0, 0, 1, 0, 0][..], packet].concat();
+    let mut first = Section::new(false).interface(1, 0, &[]).interface(276, 0, &[(9, &[9]), (2, b"any")]).other(4, &[0; 8]);
+    for (time, packet) in &packets[..3] {
+        first = first.packet(0, time / 1_000, &ethernet(&[(0x9100, 7), (0x8100, 8)], packet)).packet(1, *time, &cooked(packet));
+    }
+    // Without a time it belongs to no day that could be listed.
+    let frame = ethernet(&[], &packets[0].1);
+    first = first.simple_packet(frame.len() as u32, &frame);
+    let hour_before = (-3_600_i64).to_be_bytes();
+    let mut second =
+        Section::new(true).interface(101, 0, &[(9, &[3])]).interface(228, 0, &[(9, &[0x80 | 10]), (14, &hour_before)]);
+    for (time, packet) in &packets[3..6] {
+        second = second.packet(0, time / 1_000_000, packet);
+    }
+    for (time, packet) in &packets[6..] {
+        second = second.old_packet(1, (time / SECOND + 3_600) << 10, packet);
+    }
+    [first.finish(), second.finish()].concat()
+}
+
+/// Messages that mean harm to parsers, terminals and spreadsheets.
+fn hostile() -> Vec<u8> {
+    let (client, resolver) = (at("192.0.2.66", 5_000), at("198.51.100.53", 53));
+    let question = |body: &[u8]| [&[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0][..], body].concat();
+    let longest = [&[&[63][..], &[b'a'; 63]].concat().repeat(3)[..], &[61], &[b'b'; 61], &[0]].concat();
+    let too_long = [&[&[63][..], &[b'a'; 63]].concat().repeat(4)[..], &[0, 0, 1, 0, 1]].concat();
+    let messages = [
+        query(1, "=cmd|' /C calc'!A0.example.com", 1),
+        message(2, 0x0100, b"\x08\x1b[2J\x07\r\n\t\x03org\0", 1),
+        message(3, 0x0100, b"\x05a.b\\c\x03\xe2\x80\xae\0", 1),
+        message(4, 0x0100, &longest, 1),
+        question(&too_long),
+        question(b"\xc0\x0c\0\x01\0\x01"),
+        question(b"\xc0\x12\0\x01\0\x01\x05praat\x03org\0"),
+        question(b"\xff\xff\0\x01\0\x01"),
+        question(b"\x41a\0\0\x01\0\x01"),
+        question(b"\x05praat\x03org\0"),
+        question(b""),
+        // 65,535 questions, answers, authorities, additional records, and none there.
+        [&[0, 1, 1, 0][..], &[0xFF; 8]].concat(),
+        // No question; every bit of the flags.
+        [&[0, 2, 0xFF, 0xFF][..], &[0; 8]].concat(),
+        // Types that some parsers refuse: HTTPS, a private one, ANY; class ANY, opcode UPDATE.
+        message(5, 0x0100, &wire("https.example"), 65),
+        message(6, 0x0100, &wire("private.example"), 65_280),
+        message(7, 0x2800, &wire("update.example"), 6),
+        message(8, 0x0170, &wire("z-bits.example"), 255),
+        vec![0; 11],
+        vec![],
+    ];
+    let mut packets: Vec<Packet> = vec![];
+    for (place, message) in (0..).zip(&messages) {
+        packets.push((NOON + place * SECOND, ethernet(&[], &udp(client, resolver, message))));
+    }
+    // Names of the list with letters of either case, and the times of a clock that jumps.
+    for (place, name) in (0..).zip(&names("conficker-b", "2009-03-31")[..4]) {
+        packets.push((NOON + (100 - place) * SECOND, ethernet(&[], &udp(client, resolver, &query(9, &name.to_uppercase(), 1)))));
+    }
+    packets.push((4_294_967_295 * SECOND, ethernet(&[], &udp(client, resolver, &query(10, "end.of.time.example", 1)))));
+    USUAL.file(&packets)
+}
