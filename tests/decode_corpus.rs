@@ -10,6 +10,7 @@ mod support;
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use support::{corpus, dgawatch, printed};
 
@@ -61,13 +62,15 @@ fn messages_of_real_captures() {
     assert!(files >= 80 && rows >= 2_000, "only {files} files with {rows} rows in {}", folder.display());
 }
 
-/// No file, capture or not, ends a command otherwise than with exit code 0 or 1.
+/// No file, capture or not, ends a command otherwise than with exit code 0 or 1, or takes more than 200 MB.
 #[test]
 fn every_file_is_survived() {
     let Some(folder) = corpus() else { return };
     for path in sorted(&folder) {
         for arguments in [&["decode", &*path][..], &["replay", "--threads", "2", "--format", "json", &path]] {
-            let output = dgawatch(arguments);
+            // The limit is on addresses, of which memory is a part; one arena, for each would reserve 64 MB of them.
+            let limited = ["-c", "ulimit -v 195000 && MALLOC_ARENA_MAX=1 exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dgawatch")];
+            let output = Command::new("sh").args(limited).args(arguments).output().unwrap();
             assert!(
                 matches!(output.status.code(), Some(0 | 1)),
                 "{path}: {:?} {}",

@@ -4,8 +4,11 @@ mod about;
 mod decode;
 mod explain;
 mod families;
+#[cfg(feature = "live")]
+mod live;
 mod names;
 mod replay;
+mod report;
 
 use std::io;
 use std::process::ExitCode;
@@ -36,6 +39,8 @@ Exit codes: 0 done, 1 failed or read only in part, 2 wrong usage.";
 #[derive(Subcommand)]
 enum Command {
     Replay(replay::Arguments),
+    #[cfg(feature = "live")]
+    Live(live::Arguments),
     Names(names::Arguments),
     Explain(explain::Arguments),
     Decode(decode::Arguments),
@@ -65,6 +70,8 @@ impl From<io::Error> for Failure {
 pub(crate) fn run() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Replay(arguments) => replay::run(&arguments),
+        #[cfg(feature = "live")]
+        Command::Live(arguments) => live::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -1,11 +1,28 @@
 //! Threads, channels, order and stopping: joins the rooms into a flow. Holds no rule of its own.
 
+mod clerk;
+#[cfg(feature = "live")]
+mod live;
 mod messages;
 mod replay;
 mod search;
 mod shelf;
 mod worker;
 
+pub use self::clerk::Progress;
+#[cfg(feature = "live")]
+pub use self::live::live;
 pub use self::messages::messages;
-pub use self::replay::{Options, Progress, replay};
+pub use self::replay::replay;
 pub use self::search::search;
+
+/// What to look for, and how much of it to keep.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// List days before and after a packet's own that it is held against.
+    pub skew: u16,
+    /// Sources of a family and list day whose evidence is kept.
+    pub max_sources: usize,
+    /// Ports to look for DNS on beside the usual.
+    pub ports: Vec<u16>,
+}

@@ -12,75 +12,52 @@
 //! Blocks go round: their number bounds both memory and how far one thread can be ahead of another. With one thread
 //! the caller does everything itself.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::clerk::{Clerk, Total};
 use super::shelf::Shelf;
 use super::worker::{Batch, Worker};
-use crate::day::Day;
-use crate::decode::{Counts, Decoder};
+use super::{Progress, Settings};
 use crate::dga::Catalog;
-use crate::export::{CaptureSummary, Report};
-use crate::ledger::Ledger;
+use crate::export::Report;
 use crate::source::{Failure, Input, Layout};
-use crate::watchlist::Watchlist;
 
 /// Blocks in the round for each worker: one at work, one waiting, one on its way back.
 const BLOCKS_A_WORKER: usize = 3;
-
-/// How to replay.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Threads that decode, at least 1.
-    pub threads: usize,
-    /// List days before and after a packet's own that it is held against.
-    pub skew: u16,
-    /// Sources of a family and list day whose evidence is kept.
-    pub max_sources: usize,
-    /// Ports to look for DNS on beside the usual.
-    pub ports: Vec<u16>,
-}
-
-/// How far a replay is.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Progress {
-    /// Octets of the inputs that were read.
-    pub octets: u64,
-    /// Packets that were read.
-    pub packets: u64,
-}
 
 /// Replays `inputs` in their order. `progress` is called after each block; `stop` ends the reading early, with what
 /// was found so far in the report.
 pub fn replay<'a>(
     catalog: &'a Catalog,
     inputs: &[Input],
-    options: &Options,
+    settings: &Settings,
+    threads: usize,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
 ) -> Report<'a> {
     let shelf = Shelf::new(catalog);
-    let worker = || Worker::new(&options.ports, Watchlist::new(catalog, &shelf, shelf.hasher(), options.skew));
-    let mut clerk = Clerk::new(inputs, options.max_sources, progress);
+    let worker = || Worker::new(settings, shelf.watchlist(settings));
+    let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings.max_sources, progress);
     let mut total = Total::default();
-    if options.threads == 1 {
+    if threads == 1 {
         let mut worker = worker();
         for (place, input) in inputs.iter().enumerate() {
             let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, &batch));
-            clerk.end(place, failure);
+            clerk.end(place, failure.map(|failure| failure.to_string()));
         }
         total.add(worker);
     } else {
         thread::scope(|scope| {
-            let blocks = BLOCKS_A_WORKER * options.threads;
+            let blocks = BLOCKS_A_WORKER * threads;
             let (give_block, take_block) = bounded::<Vec<u8>>(blocks);
             let (give_work, take_work) = bounded::<Work>(blocks);
             let (give_event, take_event) = unbounded::<(u64, Event)>();
             (0..blocks).for_each(|_| give_block.send(vec![]).expect("the channel holds them all"));
-            let workers: Vec<_> = (0..options.threads)
+            let workers: Vec<_> = (0..threads)
                 .map(|_| {
                     let (take_work, give_event) = (take_work.clone(), give_event.clone());
                     scope.spawn(move || work(worker(), &take_work, &give_event))
@@ -89,14 +66,13 @@ pub fn replay<'a>(
             // Only workers and splitter hold the other ends now: when they end, so do the channels.
             drop(take_work);
             scope.spawn(move || split(inputs, stop, &take_block, &give_work, &give_event));
-            clerk.run(&take_event, &give_block);
+            collect(&mut clerk, &take_event, &give_block);
             for worker in workers {
                 total.add(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
         });
     }
-    let Total { counts, days } = total;
-    Report::new(catalog, clerk.captures, counts, &days, options.skew, clerk.ledger)
+    clerk.report(catalog, total, settings.skew)
 }
 
 /// A block for a worker.
@@ -183,75 +159,22 @@ fn work<'a>(mut worker: Worker<'a>, take_work: &Receiver<Work>, give_event: &Sen
     worker
 }
 
-/// Owns what is found.
-struct Clerk<'p> {
-    captures: Vec<CaptureSummary>,
-    ledger: Ledger,
-    so_far: Progress,
-    progress: &'p mut dyn FnMut(Progress),
-}
-
-impl<'p> Clerk<'p> {
-    fn new(inputs: &[Input], max_sources: usize, progress: &'p mut dyn FnMut(Progress)) -> Self {
-        let captures = inputs.iter().map(|input| CaptureSummary { path: input.path(), ..CaptureSummary::default() }).collect();
-        Self { captures, ledger: Ledger::new(max_sources), so_far: Progress::default(), progress }
-    }
-
-    /// Takes events in the order of their sequence until no more come.
-    fn run(&mut self, take_event: &Receiver<(u64, Event)>, give_block: &Sender<Vec<u8>>) {
-        let mut early = BTreeMap::new();
-        let mut next = 0;
-        for (sequence, event) in take_event {
-            early.insert(sequence, event);
-            while let Some(event) = early.remove(&next) {
-                next += 1;
-                match event {
-                    Event::Batch { input, batch, block } => {
-                        self.take(input, block.len() as u64, &batch);
-                        // Nobody takes it once the splitter has read everything.
-                        let _ = give_block.send(block);
-                    }
-                    Event::End { input, failure } => self.end(input, failure),
+/// Takes events in the order of their sequence until no more come.
+fn collect(clerk: &mut Clerk<'_>, take_event: &Receiver<(u64, Event)>, give_block: &Sender<Vec<u8>>) {
+    let mut early = BTreeMap::new();
+    let mut next = 0;
+    for (sequence, event) in take_event {
+        early.insert(sequence, event);
+        while let Some(event) = early.remove(&next) {
+            next += 1;
+            match event {
+                Event::Batch { input, batch, block } => {
+                    clerk.take(input, block.len() as u64, &batch);
+                    // Nobody takes it once the splitter has read everything.
+                    let _ = give_block.send(block);
                 }
+                Event::End { input, failure } => clerk.end(input, failure.map(|failure| failure.to_string())),
             }
         }
-    }
-
-    fn take(&mut self, input: usize, octets: u64, batch: &Batch) {
-        let capture = &mut self.captures[input];
-        capture.packets += batch.packets;
-        capture.bytes += batch.bytes;
-        capture.span = match (capture.span, batch.span) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
-        if let Some(link) = batch.unknown_link.filter(|link| !Decoder::reads(*link)) {
-            capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
-        }
-        batch.hits.iter().for_each(|hit| self.ledger.add(hit));
-        self.so_far.octets += octets;
-        self.so_far.packets += batch.packets;
-        (self.progress)(self.so_far);
-    }
-
-    fn end(&mut self, input: usize, failure: Option<Failure>) {
-        if let Some(failure) = failure {
-            self.captures[input].error = Some(failure.to_string());
-        }
-    }
-}
-
-/// What all workers counted.
-#[derive(Default)]
-struct Total {
-    counts: Counts,
-    days: BTreeSet<Day>,
-}
-
-impl Total {
-    fn add(&mut self, worker: Worker<'_>) {
-        let (counts, watchlist) = worker.finish();
-        self.counts.merge(&counts);
-        self.days.extend(watchlist.days());
     }
 }

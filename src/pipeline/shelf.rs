@@ -1,12 +1,12 @@
 //! The lists that threads share: each built once, by the thread that first wants it, and few kept.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashMap};
-
+use super::Settings;
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
-use crate::watchlist::{List, Lists};
+use crate::watchlist::{Hasher, List, Lists, Watchlist};
 
 /// Octets of lists kept for later. A capture that jumps between days finds the last month of Conficker C here; one
 /// in order of time needs four lists of a family.
@@ -15,13 +15,13 @@ const KEPT: usize = 48 << 20;
 /// Built lists.
 pub(super) struct Shelf<'a> {
     catalog: &'a Catalog,
-    hasher: DefaultHashBuilder,
+    hasher: Hasher,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    places: HashMap<(FamilyId, Day), Place>,
+    places: BTreeMap<(FamilyId, Day), Place>,
     /// Counts uses, to tell which place was used longest ago.
     uses: u64,
     size: usize,
@@ -37,12 +37,12 @@ struct Place {
 
 impl<'a> Shelf<'a> {
     pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, hasher: DefaultHashBuilder::default(), state: Mutex::default() }
+        Self { catalog, hasher: Hasher::default(), state: Mutex::default() }
     }
 
-    /// What lists are hashed with.
-    pub(super) fn hasher(&self) -> DefaultHashBuilder {
-        self.hasher.clone()
+    /// A watchlist that takes its lists from here.
+    pub(super) fn watchlist<'s>(&'s self, settings: &Settings) -> Watchlist<'s> {
+        Watchlist::new(self.catalog, self, self.hasher.clone(), settings.skew)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -1,5 +1,6 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+use super::Settings;
 use crate::day::Timestamp;
 use crate::decode::{Counts, Decoder, Outcome};
 use crate::ledger::Hit;
@@ -28,8 +29,8 @@ pub(super) struct Batch {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(ports: &[u16], watchlist: Watchlist<'a>) -> Self {
-        Self { decoder: Decoder::new(ports), watchlist, counts: Counts::default(), batch: Batch::default() }
+    pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
+        Self { decoder: Decoder::new(&settings.ports), watchlist, counts: Counts::default(), batch: Batch::default() }
     }
 
     /// Takes one packet.

@@ -7,10 +7,14 @@
 mod capture;
 mod classic;
 mod input;
+#[cfg(feature = "live")]
+mod live;
 mod pcapng;
 
 pub use self::capture::Capture;
 pub use self::input::Input;
+#[cfg(feature = "live")]
+pub use self::live::{Live, LiveCounts};
 
 use std::fmt;
 use std::io;

@@ -2,9 +2,9 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::HashTable;
 
-use super::known_collision;
+use super::{Hasher, known_collision};
 use crate::day::Day;
 use crate::dga::Family;
 use crate::name::{Name, RawName};
@@ -26,7 +26,7 @@ impl List {
     ///
     /// # Panics
     /// When the names take over 4 GiB.
-    pub fn build(family: &dyn Family, day: Day, hasher: &DefaultHashBuilder) -> Self {
+    pub fn build(family: &dyn Family, day: Day, hasher: &Hasher) -> Self {
         let count = family.count(day) as usize;
         let mut list = Self {
             // Generated names take 9 to 18 octets, 13 on average.
@@ -54,7 +54,7 @@ impl List {
 
     /// The hash of a name, as [`Self::find`] wants it.
     #[inline]
-    pub fn hash(hasher: &DefaultHashBuilder, name: &Name) -> u64 {
+    pub fn hash(hasher: &Hasher, name: &Name) -> u64 {
         hasher.hash_one(name.as_wire())
     }
 
@@ -104,7 +104,7 @@ mod tests {
         catalog.add("conficker").unwrap();
         catalog.add("synthetic:20000").unwrap();
         catalog.add_list("ours", b"praat.org\nx.y.example\npraat.org\n").unwrap();
-        let hasher = DefaultHashBuilder::default();
+        let hasher = Hasher::default();
         let day = Day::of(2009, 3, 31);
         for (_, family) in catalog.iter() {
             let list = List::build(family, day, &hasher);

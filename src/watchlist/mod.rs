@@ -14,7 +14,8 @@ mod shape;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use hashbrown::DefaultHashBuilder;
+/// What lists are hashed with: keyed by a random seed of each.
+pub use hashbrown::DefaultHashBuilder as Hasher;
 
 pub use self::collision::{Collision, known_collision};
 pub use self::list::List;
@@ -47,7 +48,7 @@ pub struct Match {
 pub struct Watchlist<'a> {
     catalog: &'a Catalog,
     lists: &'a dyn Lists,
-    hasher: DefaultHashBuilder,
+    hasher: Hasher,
     gate: Gate,
     /// List days before and after the packet's own that are open.
     skew: i32,
@@ -66,7 +67,7 @@ struct Open {
 
 impl<'a> Watchlist<'a> {
     /// Opens the lists of `skew` days around each packet's own. `hasher` must be the one that `lists` builds with.
-    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, hasher: DefaultHashBuilder, skew: u16) -> Self {
+    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, hasher: Hasher, skew: u16) -> Self {
         Self {
             catalog,
             lists,

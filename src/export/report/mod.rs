@@ -8,13 +8,11 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use hashbrown::DefaultHashBuilder;
-
 use crate::day::{Day, Timestamp};
 use crate::decode::Counts;
 use crate::dga::{Catalog, FamilyId};
 use crate::ledger::{Evidence, Key, Ledger, Verdict};
-use crate::watchlist::List;
+use crate::watchlist::{Hasher, List};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,7 +107,7 @@ impl<'a> Report<'a> {
 
     /// The rows of each family and list day, with the list that names come from.
     fn groups(&self) -> impl Iterator<Item = (&[(Key, Evidence)], List)> {
-        let hasher = DefaultHashBuilder::default();
+        let hasher = Hasher::default();
         self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
             let key = rows[0].0;
             let family = self.catalog.family(key.family);

@@ -39,7 +39,7 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             span.map_or_else(String::new, |span| format!(", {}", during(span)))
         )?;
         if let Some(error) = error {
-            wrapped(&format!("this file {error}"), out)?;
+            wrapped(&format!("but it {error}"), out)?;
         }
     }
     if report.captures.len() > 1 {

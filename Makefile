@@ -1,0 +1,31 @@
+# make demo: see it work. make test: know that it does. Each sets up what it needs first.
+
+CARGO ?= cargo
+SAMPLE = pcaps/subscribers.pcap
+
+.PHONY: demo test setup build lint docs bench fuzz
+
+demo: setup
+	@FEATURES="$$(./deploy/features)" && $(CARGO) build --quiet --release --locked $$FEATURES
+	@echo "A made-up night of 31 March 2009 in front of an ISP's resolver ($(SAMPLE)):" && echo
+	@target/release/dgawatch replay $(SAMPLE)
+
+test: setup lint docs
+	$(CARGO) test --locked $$(./deploy/features)
+	$(CARGO) test --locked --no-default-features --lib --test samples
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets $$(./deploy/features) -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items $$(./deploy/features)
+
+setup:
+	@./deploy/setup
+
+bench:
+	benches/run
+
+fuzz:
+	@for target in frame message capture; do RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=60 || exit 1; done
