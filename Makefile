@@ -6,7 +6,7 @@ SAMPLE = pcaps/subscribers.pcap
 .PHONY: demo test setup build lint docs bench fuzz
 
 demo: setup
-	@FEATURES="$$(./deploy/features)" && $(CARGO) build --quiet --release --locked $$FEATURES
+	$(CARGO) build --release --locked $$(./deploy/features)
 	@echo "A made-up night of 31 March 2009 in front of an ISP's resolver ($(SAMPLE)):" && echo
 	@target/release/dgawatch replay $(SAMPLE)
 

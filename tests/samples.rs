@@ -6,6 +6,8 @@
 
 mod support;
 
+use std::fs;
+
 use support::captures::{Packet, Pcap, Section, USUAL};
 use support::packets::{at, ethernet, message, nxdomain, query, udp, wire};
 use support::population::Network;
@@ -60,6 +62,19 @@ fn reports() {
         // The whole night would be a megabyte of lines that say the same.
         let lines: Vec<&str> = out.lines().take(100).collect();
         expect_file(&format!("{name}.tsv"), (lines.join("\n") + "\n").as_bytes());
+    }
+}
+
+/// What the README shows is what the program says, with lines left out where it says so.
+#[test]
+fn the_readme_shows_a_real_screen() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let (readme, report) = (read("README.md"), read("tests/expected/subscribers.pcap.txt"));
+    let (_, screen) = readme.split_once("```text\n").unwrap();
+    let (screen, _) = screen.split_once("```").unwrap();
+    let mut lines = report.lines();
+    for line in screen.lines().filter(|line| *line != "…") {
+        assert!(lines.any(|said| said == line), "the program does not say `{line}`, or not there");
     }
 }
 
