@@ -19,7 +19,7 @@ lint:
 	$(CARGO) clippy --locked --all-targets $$(./deploy/features) -- -D warnings
 
 docs:
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --no-deps --document-private-items $$(./deploy/features)
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items $$(./deploy/features)
 
 setup:
 	@./deploy/setup
