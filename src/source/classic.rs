@@ -63,7 +63,8 @@ impl Header {
             let Some(data) = rest.get(..captured as usize) else {
                 return Walk { consumed, wanted: RECORD_HEADER + captured as usize, damage: None };
             };
-            let time = Timestamp::from_parts(field(0).into(), u64::from(field(4)) * self.unit);
+            // At most 2^32 seconds and 2^32 units of a microsecond: below 2^64 nanoseconds.
+            let time = Timestamp::from_nanos(u64::from(field(0)) * 1_000_000_000 + u64::from(field(4)) * self.unit);
             each(Record { time, link: self.link, data });
             consumed += RECORD_HEADER + data.len();
         }
