@@ -3,16 +3,28 @@
 CARGO ?= cargo
 SAMPLE = pcaps/subscribers.pcap
 
+# rustup installs into the home of its user, which is not root's under sudo.
+ifdef SUDO_USER
+USER_HOME := $(shell getent passwd $(SUDO_USER) | cut -d: -f6)
+export RUSTUP_HOME ?= $(USER_HOME)/.rustup
+export CARGO_HOME ?= $(USER_HOME)/.cargo
+endif
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
+# What root built belongs to the user, who may want to build again without it.
+OWN = if [ -n "$$SUDO_UID" ]; then chown -R "$$SUDO_UID:$$SUDO_GID" target $(CARGO_HOME); fi
+
 .PHONY: demo test setup build lint docs bench fuzz
 
 demo: setup
 	$(CARGO) build --release --locked $$(./deploy/features)
 	@echo "A made-up night of 31 March 2009 in front of an ISP's resolver ($(SAMPLE)):" && echo
 	@target/release/dgawatch replay $(SAMPLE)
+	@$(OWN)
 
 test: setup lint docs
 	$(CARGO) test --locked $$(./deploy/features)
 	$(CARGO) test --locked --no-default-features --lib --test samples
+	@$(OWN)
 
 lint:
 	$(CARGO) fmt --check
