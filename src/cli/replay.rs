@@ -67,7 +67,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             // A block takes a tenth of a millisecond; a person sees ten pictures a second.
             if packets - shown > 500_000 || shown == 0 {
                 shown = packets.max(1);
-                bar.set_message(format!("{packets} packets"));
+                bar.set_message(format!("{:.1} M packets", packets as f64 / 1e6));
             }
             bar.set_position(octets);
         },
@@ -92,7 +92,7 @@ fn progress_bar(inputs: &[Input], quiet: bool) -> ProgressBar {
     }
     let size: Option<u64> = inputs.iter().map(Input::size).sum();
     let template = match size {
-        Some(_) => "{bar:24} {percent:>3} %  {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left  {msg}",
+        Some(_) => "{bar:12} {percent:>3} % of {total_bytes}  {bytes_per_sec}  {eta} left  {msg}",
         None => "{spinner} {bytes}  {bytes_per_sec}  {elapsed}  {msg}",
     };
     let style = ProgressStyle::with_template(template).expect("the templates are well-formed");
