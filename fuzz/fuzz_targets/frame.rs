@@ -1,0 +1,66 @@
+//! Any packet of any link type: one outcome, the same each time, and a name that is one.
+
+#![no_main]
+
+use dgawatch::day::Timestamp;
+use dgawatch::decode::{Decoder, Message, Outcome};
+use dgawatch::name::{MAX_OCTETS, Name, RawName};
+use dgawatch::source::{LinkType, Record};
+use libfuzzer_sys::fuzz_target;
+
+/// All that are read, and two that are not.
+const LINKS: [u32; 12] = [1, 113, 276, 0, 108, 101, 12, 14, 228, 229, 147, 127];
+
+fuzz_target!(|octets: &[u8]| {
+    let Some((&choice, data)) = octets.split_first() else { return };
+    let link = LinkType(LINKS[usize::from(choice) % LINKS.len()]);
+    let record = |data| Record { time: Timestamp::from_parts(1, 2), link, data };
+    let (mut one, mut other) = (Decoder::new(&[]), Decoder::new(&[5_300]));
+    let result = one.message(record(data));
+    let shown = format!("{result:?}");
+    let (outcome, asked) = match result {
+        Ok(message) => {
+            assert!(Decoder::reads(link));
+            check(&message);
+            (message.outcome, asked(&message))
+        }
+        Err(outcome) => {
+            assert!(!matches!(outcome, Outcome::DnsQuery | Outcome::DnsResponse | Outcome::DnsBadQuestion));
+            assert_eq!(outcome == Outcome::UnknownLink, !Decoder::reads(link));
+            (outcome, None)
+        }
+    };
+    // Another port to look at finds the same message on the usual ports, or one more.
+    let again = other.message(record(data)).map_or_else(|outcome| outcome, |message| message.outcome);
+    assert!(outcome == again || matches!(outcome, Outcome::NotDns | Outcome::Encapsulated));
+    // A packet cut short is read as far as it goes: what it still asks, the whole one asks too.
+    if let Some((_, cut)) = data.split_last()
+        && let Ok(message) = one.message(record(cut))
+    {
+        check(&message);
+        assert!(message.question.is_none() || self::asked(&message) == asked);
+    }
+    // The decoder has a buffer for names, which the packet between may have written to.
+    assert_eq!(format!("{:?}", one.message(record(data))), shown);
+});
+
+/// Name in wire form, type and class.
+fn asked(message: &Message<'_>) -> Option<(Vec<u8>, u16, u16)> {
+    message.question.map(|question| (question.name.as_wire().to_vec(), question.kind, question.class))
+}
+
+fn check(message: &Message<'_>) {
+    let expected = if message.header.is_response() { Outcome::DnsResponse } else { Outcome::DnsQuery };
+    assert!(message.outcome == expected || message.outcome == Outcome::DnsBadQuestion && message.question.is_none());
+    assert_eq!(message.source().is_ipv4(), message.destination().is_ipv4());
+    let Some(question) = message.question else { return };
+    let wire = question.name.as_wire();
+    assert!(wire.len() <= MAX_OCTETS);
+    assert_eq!(RawName::take(wire), Some(question.name));
+    let lower = Name::from(question.name);
+    assert_eq!(lower.as_wire(), wire.to_ascii_lowercase());
+    for shown in [question.name.to_string(), lower.to_string()] {
+        assert!(shown.bytes().all(|octet| (0x21..=0x7e).contains(&octet)), "{shown}");
+        assert_eq!(Name::parse(&shown).as_ref(), Ok(&lower));
+    }
+}
