@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
 
 /// Outside crates and the rooms that may name them.
-const HOME: [(&str, &[&str]); 15] = [
+const HOME: [(&str, &[&str]); 16] = [
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -21,6 +21,7 @@ const HOME: [(&str, &[&str]); 15] = [
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
     ("libm", &["dga"]),
+    ("lru", &["decode"]),
     ("pcap", &["source"]),
     ("roaring", &["ledger"]),
     ("serde", &["export", "cli"]),

@@ -1,0 +1,268 @@
+//! DNS messages out of TCP segments: puts each direction in order and cuts it at its length octets.
+//!
+//! ```text
+//!   Segment -> Streams ---> Half ------------> Reader ------------> Found
+//!              who, bounds  order, once each   lengths, searching   a message
+//! ```
+//!
+//! Made for a sensor that sees what a span port delivers: segments twice, late, never, from the middle of a
+//! connection, cut by the snap length. What is lost is lost for a counted reason, and reading goes on behind it.
+//!
+//! * A hole is given up when the receiver acknowledges what lies behind it, at a RST, when the direction falls silent,
+//!   when there is no room to wait, at the end of input. A FIN behind a hole waits like any other octet.
+//! * A message that goes on behind a hole or a cut is left by its length, and the next one is found there. Only when
+//!   a boundary is lost is the next message searched for.
+//! * A message says in which frame its own last octets came, however long it waited for a hole before it.
+//! * Memory, with what the containers take, is bounded for a direction and for all. The least recently used goes first.
+//!
+//! Sources: RFC 1035 §4.2.2 and RFC 7766 (DNS over TCP), RFC 9293 (TCP).
+
+mod half;
+mod loss;
+mod reader;
+
+use std::net::IpAddr;
+
+use lru::LruCache;
+
+use self::half::{Half, Load};
+pub(super) use self::loss::{Losses, Octets, StreamLoss};
+use self::reader::Sink;
+use crate::day::Timestamp;
+
+const FIN: u8 = 1;
+const SYN: u8 = 2;
+const RST: u8 = 4;
+const ACK: u8 = 16;
+
+/// Who sent a segment to whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Flow {
+    pub(super) source: IpAddr,
+    pub(super) destination: IpAddr,
+    pub(super) source_port: u16,
+    pub(super) destination_port: u16,
+}
+
+impl Flow {
+    /// The other direction.
+    pub(super) const fn reversed(self) -> Self {
+        Self {
+            source: self.destination,
+            destination: self.source,
+            source_port: self.destination_port,
+            destination_port: self.source_port,
+        }
+    }
+}
+
+/// A TCP segment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Segment<'a> {
+    pub(super) time: Timestamp,
+    /// Number of the packet in its capture.
+    pub(super) frame: u64,
+    pub(super) flow: Flow,
+    pub(super) sequence: u32,
+    pub(super) acknowledgment: u32,
+    /// The octet of flags.
+    pub(super) flags: u8,
+    /// What was captured.
+    pub(super) payload: &'a [u8],
+    /// Octets behind it that the snap length cut off.
+    pub(super) missing: u32,
+}
+
+impl Segment<'_> {
+    /// The sequence number of its first octet. A SYN takes one itself.
+    const fn first(&self) -> u32 {
+        self.sequence.wrapping_add((self.flags & SYN > 0) as u32)
+    }
+}
+
+/// A message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    /// When `frame` came.
+    pub(super) time: Timestamp,
+    /// The latest packet that carried some of it.
+    pub(super) frame: u64,
+    pub(super) flow: Flow,
+    /// Without its length octets.
+    pub(super) octets: &'a [u8],
+    /// `false` when the rest of it will never come. One that the snap length cut is `true`, as it is over UDP.
+    pub(super) whole: bool,
+}
+
+/// What may be kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// Octets of memory for what a direction holds.
+    pub(super) connection_octets: usize,
+    /// Directions.
+    pub(super) connections: usize,
+    /// Octets of memory for everything, the state of directions that hold nothing included.
+    pub(super) total_octets: usize,
+    /// Nanoseconds after which a silent direction is forgotten.
+    pub(super) idle: u64,
+}
+
+/// Room for four of the longest messages in a direction, and for 50,000 connections. RFC 7766 §6.2.3 speaks of idle
+/// times of seconds.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { connection_octets: 256 << 10, connections: 100_000, total_octets: 64 << 20, idle: 120_000_000_000 }
+    }
+}
+
+/// Puts streams together.
+#[derive(Debug)]
+pub(super) struct Streams {
+    limits: Limits,
+    /// Strangers choose the keys: hashed with a random seed.
+    halves: LruCache<Flow, Half>,
+    /// The greatest time of any segment: packets may lie about theirs, and time must not go back.
+    now: u64,
+    load: Load,
+    losses: Losses,
+    octets: Octets,
+}
+
+impl Streams {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            // Bounded here: what goes must be given up in order, not dropped.
+            halves: LruCache::unbounded(),
+            now: 0,
+            load: Load::default(),
+            losses: Losses::default(),
+            octets: Octets::default(),
+        }
+    }
+
+    /// Takes the next segment of the capture; `found` is called for each message that it completes or sets free.
+    pub(super) fn take(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
+        self.octets.taken += segment.payload.len() as u64;
+        self.now = self.now.max(segment.time.as_nanos());
+        self.forget_silent(found);
+        if segment.flags & ACK > 0 && self.load.waiting > 0 {
+            self.change(segment.flow.reversed(), found, |half, sink| half.acknowledged(segment.acknowledgment, sink));
+        }
+        if segment.flags & RST > 0 {
+            // Its payload, if any, is a text for people (RFC 9293 §3.5.3).
+            self.octets.repeated += segment.payload.len() as u64;
+            self.change(segment.flow, found, Half::reset);
+            self.change(segment.flow.reversed(), found, Half::reset);
+            return;
+        }
+        self.place(segment, found);
+        while self.load.memory > self.limits.total_octets && self.evict(found) {}
+    }
+
+    /// The end of all input: gives up what waits.
+    pub(super) fn finish(&mut self, found: &mut dyn FnMut(Found<'_>)) {
+        while let Some((flow, half)) = self.halves.pop_lru() {
+            self.remove(flow, half, StreamLoss::Unfinished, found);
+        }
+    }
+
+    /// What was lost so far.
+    pub(super) const fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
+    /// Where the octets went: with [`Losses::seen_octets`] and [`Self::held`], every octet taken is accounted for.
+    pub(super) const fn octets(&self) -> &Octets {
+        &self.octets
+    }
+
+    /// Octets of payload held. At 0 nothing can be delivered late, not even the beginning of a message.
+    pub(super) const fn held(&self) -> usize {
+        self.load.octets
+    }
+
+    /// Octets of memory in use, by estimate.
+    pub(super) const fn memory(&self) -> usize {
+        self.load.memory
+    }
+
+    /// Segments held because something before them is missing. At 0 no whole message can be delivered late.
+    pub(super) const fn waiting(&self) -> usize {
+        self.load.waiting
+    }
+
+    /// Hands the segment to its direction.
+    fn place(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
+        let flow = segment.flow;
+        let mut sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
+        let mut before = Load::default();
+        let half = match self.halves.get_mut(&flow) {
+            Some(half) => {
+                before = half.load();
+                if half.ends_before(segment) {
+                    half.finish(StreamLoss::Unfinished, &mut sink);
+                    *half = Half::new(segment);
+                }
+                half
+            }
+            // Nothing to remember: acknowledgments of a connection of which nothing else is seen.
+            None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
+            None => {
+                while self.halves.len() >= self.limits.connections.max(1) && self.evict(found) {}
+                sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
+                self.halves.get_or_insert_mut(flow, || Half::new(segment))
+            }
+        };
+        half.used = self.now;
+        half.take(segment, self.limits.connection_octets, &mut sink);
+        self.load.replace(before, half.load());
+    }
+
+    /// Does something to a direction, if it is known, that is no use of it.
+    fn change(&mut self, flow: Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
+        let Some(half) = self.halves.peek_mut(&flow) else { return };
+        let before = half.load();
+        change(half, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found });
+        self.load.replace(before, half.load());
+    }
+
+    /// Forgets the directions that were silent for too long. The least recently used is the longest silent, because
+    /// their times never go back.
+    fn forget_silent(&mut self, found: &mut dyn FnMut(Found<'_>)) {
+        while self.halves.peek_lru().is_some_and(|(_, half)| self.now - half.used > self.limits.idle)
+            && let Some((flow, half)) = self.halves.pop_lru()
+        {
+            self.remove(flow, half, StreamLoss::Idle, found);
+        }
+    }
+
+    /// Forgets the least recently used direction. `false` when there is none.
+    fn evict(&mut self, found: &mut dyn FnMut(Found<'_>)) -> bool {
+        let Some((flow, half)) = self.halves.pop_lru() else { return false };
+        let open = !half.is_closed();
+        let counted = self.remove(flow, half, StreamLoss::Evicted, found);
+        if open && !counted {
+            self.losses.add_event(StreamLoss::Evicted);
+        }
+        true
+    }
+
+    /// Gives up what a direction held that is no longer in the table. `true` when a message was lost that had begun.
+    fn remove(&mut self, flow: Flow, mut half: Half, loss: StreamLoss, found: &mut dyn FnMut(Found<'_>)) -> bool {
+        self.load.replace(half.load(), Load::default());
+        half.finish(loss, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found })
+    }
+}
+
+impl Load {
+    /// Counts one direction's load anew.
+    const fn replace(&mut self, before: Self, after: Self) {
+        self.memory = self.memory - before.memory + after.memory;
+        self.octets = self.octets - before.octets + after.octets;
+        self.waiting = self.waiting - before.waiting + after.waiting;
+    }
+}
+
+#[cfg(test)]
+mod tests;
