@@ -231,17 +231,23 @@ impl Reader {
         }
         // What is held began as a candidate and needs no more than these to be decided.
         let (more, rest) = octets.split_at(CANDIDATE.min(octets.len()));
-        self.stamp = self.stamp.max(stamp);
+        let (before, earlier) = (self.held.len(), self.stamp);
         self.hold(more);
         let (at, plausible) = seek(&self.held);
-        self.pass(at, sink);
-        if plausible {
-            self.mode = Mode::Reading;
-            let joined = std::mem::take(&mut self.held);
-            // Calls itself once at most: nothing is held until the end of `joined`.
-            self.octets(&joined, self.stamp, sink);
+        self.stamp = if at < before { earlier.max(stamp) } else { stamp };
+        if !plausible {
+            self.pass(at, sink);
+            return rest;
         }
-        rest
+        let held = std::mem::take(&mut self.held);
+        self.pass(at, sink);
+        self.mode = Mode::Reading;
+        if at >= before {
+            return &octets[at - before..];
+        }
+        // Calls itself once at most: nothing is held before the end of these.
+        self.octets(&held[at..before], earlier, sink);
+        octets
     }
 
     /// Counts the next octets as passed over, and forgets them where they are held.

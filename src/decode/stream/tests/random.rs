@@ -134,7 +134,7 @@ fn naive(length: usize, stretches: &[Stretch]) -> Vec<Option<u8>> {
     stream
 }
 
-/// The messages of a stream, and where each begins; those that lack an octet are left out.
+/// The messages of a stream; those that lack an octet are left out.
 fn naive_messages(stream: &[Option<u8>], messages: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut found = vec![];
     let mut at = 0;
@@ -173,34 +173,59 @@ fn conversation(speeches: [&Speech; 2], stretches: [&[Stretch]; 2], turns: &[boo
             flags: stretch.flags | ACK,
             payload: stretch.octets.clone(),
             missing: 0,
-            seconds: 0,
+            // Each packet has a time of its own.
+            seconds: sent.len() as u64 + 1,
         });
     }
     sent
 }
 
-/// The messages found in the two directions, and what was lost.
-fn found(sent: &[Sent]) -> ([Vec<Vec<u8>>; 2], Losses, Vec<u64>) {
-    let mut streams = Streams::new(Limits::default());
+/// A message and its frame.
+type Framed = (Vec<u8>, u64);
+
+/// For each message the frame that brought the last of its octets to come.
+fn naive_frames(speech: &Speech, flow: Flow, sent: &[Sent]) -> Vec<Framed> {
+    let mut frames: Vec<Option<u64>> = vec![None; speech.stream().len()];
+    for (sent, frame) in sent.iter().zip(1..).filter(|(sent, _)| sent.flow == flow && sent.flags & SYN == 0) {
+        let start = sent.sequence.wrapping_sub(speech.syn.wrapping_add(1)) as usize;
+        for place in &mut frames[start..start + sent.payload.len()] {
+            place.get_or_insert(frame);
+        }
+    }
+    let mut at = 0;
+    let mut latest = |message: &Vec<u8>| {
+        let octets = &frames[at..at + 2 + message.len()];
+        at += octets.len();
+        (message.clone(), octets.iter().map(|frame| frame.unwrap()).max().unwrap())
+    };
+    sorted(speech.messages.iter().map(&mut latest).collect())
+}
+
+/// The whole messages found in the two directions with their frames, and what was lost.
+fn found(sent: &[Sent]) -> ([Vec<Framed>; 2], Losses) {
+    let mut streams = Streams::new(Limits { idle: u64::MAX, ..Limits::default() });
     let mut whole = [vec![], vec![]];
-    let mut frames = vec![];
     let mut keep = |found: Found<'_>| {
+        assert_eq!(found.time, Timestamp::from_parts(found.frame, 0));
         if found.whole {
-            whole[usize::from(found.flow.source_port == 53)].push(found.octets.to_vec());
-            frames.push(found.frame);
+            whole[usize::from(found.flow.source_port == 53)].push((found.octets.to_vec(), found.frame));
         }
     };
     take(&mut streams, sent, &mut keep);
     streams.finish(&mut keep);
     check_sums(&streams);
     assert_eq!((streams.held(), streams.waiting(), streams.memory()), (0, 0, 0));
-    whole.iter_mut().for_each(|messages| messages.sort());
-    (whole, streams.losses().clone(), frames)
+    (whole.map(sorted), streams.losses().clone())
 }
 
-fn sorted(mut messages: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+fn sorted<T: Ord>(mut messages: Vec<T>) -> Vec<T> {
     messages.sort();
     messages
+}
+
+/// Without their frames.
+fn octets(messages: &[Framed]) -> Vec<Vec<u8>> {
+    messages.iter().map(|(octets, _)| octets.clone()).collect()
 }
 
 proptest! {
@@ -211,14 +236,14 @@ proptest! {
     fn all_that_came_is_found(one in any_speech(), other in any_speech(), turns in vec(any::<bool>(), 1..20)) {
         let stretches = [one.stretches(), other.stretches()];
         let sent = conversation([&one, &other], stretches.each_ref().map(Vec::as_slice), &turns);
-        let (messages, losses, frames) = found(&sent);
+        let (messages, losses) = found(&sent);
         prop_assert_eq!(shown_losses(&losses), "");
-        for ((speech, stretches), messages) in [&one, &other].into_iter().zip(&stretches).zip(messages) {
-            let stream = naive(speech.stream().len(), stretches);
-            prop_assert_eq!(&messages, &sorted(naive_messages(&stream, &speech.messages)));
-            prop_assert_eq!(&messages, &sorted(speech.messages.clone()));
+        let flow = flow("192.0.2.1", 40_000, "192.0.2.53", 53);
+        for (side, (speech, flow)) in [(&one, flow), (&other, flow.reversed())].into_iter().enumerate() {
+            let stream = naive(speech.stream().len(), &stretches[side]);
+            prop_assert_eq!(&octets(&messages[side]), &sorted(naive_messages(&stream, &speech.messages)));
+            prop_assert_eq!(&messages[side], &naive_frames(speech, flow, &sent));
         }
-        prop_assert!(frames.iter().all(|frame| *frame <= sent.len() as u64));
     }
 
     /// A segment that the capture lacks takes those messages with it that it touches, and no other.
@@ -237,7 +262,7 @@ proptest! {
         stretches.extend(later.into_iter().filter(|stretch| stretch.end() <= start || stretch.start >= end));
         let has_fin = stretches.iter().any(|stretch| stretch.flags & FIN > 0 && stretch.seen);
         let stream = naive(one.stream().len(), &stretches);
-        let (messages, losses, _) = found(&conversation([&one, &other], [&stretches, &other.stretches()], &turns));
+        let (messages, losses) = found(&conversation([&one, &other], [&stretches, &other.stretches()], &turns));
         let expected = sorted(naive_messages(&stream, &one.messages));
         let missing = stream.iter().filter(|octet| octet.is_none()).count() as u64;
         let holes = losses.octets(StreamLoss::Hole);
@@ -246,7 +271,7 @@ proptest! {
         } else {
             prop_assert!(holes <= missing);
         }
-        prop_assert_eq!(&messages[0], &expected, "{}", shown_losses(&losses));
-        prop_assert_eq!(&messages[1], &sorted(other.messages.clone()));
+        prop_assert_eq!(&octets(&messages[0]), &expected, "{}", shown_losses(&losses));
+        prop_assert_eq!(&octets(&messages[1]), &sorted(other.messages.clone()));
     }
 }
