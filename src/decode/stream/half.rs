@@ -13,7 +13,7 @@
 //! * What is held ahead neither overlaps nor touches `next`.
 //! * The work on a segment is bounded by its octets and by what it sets free.
 //!
-//! Sources: RFC 9293 §3.4 (sequence numbers), §3.8.4 (keep-alives), RFC 7413 (data with the SYN).
+//! Sources: RFC 9293 §3.4 (sequence numbers), RFC 7413 (data with the SYN).
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -147,6 +147,7 @@ impl Half {
     /// Takes a segment of this connection. More than `limit` octets of memory are not kept for it.
     #[inline]
     pub(super) fn take(&mut self, segment: &Segment<'_>, limit: usize, sink: &mut Sink<'_>) {
+        // Near enough, or `ends_before` had said so.
         let Some(at) = self.place(segment.first()) else { return };
         let stamp = Stamp { frame: segment.frame, time: segment.time };
         let rest = Rest { at, octets: segment.payload, missing: segment.missing };
@@ -241,16 +242,14 @@ impl Half {
         }
     }
 
-    /// Counts octets before the next one: as repeated, or as late where their place was given up.
+    /// Counts octets before the next one: as repeated, or as late where their place was given up. A keep-alive probe,
+    /// one octet just before the next, ends here too (RFC 9293 §3.8.4).
     fn drop_old(&self, old: Rest<'_>, sink: &mut Sink<'_>) {
         let octets = old.octets.len() as u64;
         let end = old.at + octets;
         let late = end.min(self.passed.end).saturating_sub(old.at.max(self.passed.start));
-        // One octet just before the next is a keep-alive probe, and may be anything.
-        if late == 0 || octets == 1 && end == self.next {
-            sink.octets.repeated += octets;
-        } else {
-            sink.octets.repeated += octets - late;
+        sink.octets.repeated += octets - late;
+        if late > 0 {
             sink.lose(StreamLoss::Late, late);
         }
     }
@@ -297,11 +296,9 @@ impl Half {
         {
             self.give_up_hole(first, sink);
         }
-        // A FIN takes one sequence number too.
         if let Some(fin) = self.fin
             && self.next < fin
-            && fin < place
-            && self.ahead.is_empty()
+            && fin <= place
         {
             self.give_up_hole(fin, sink);
         }

@@ -155,6 +155,14 @@ fn in_order() {
         let expected = format!("a@{} b@{} c@{} |", frame(32), frame(74), frame(126));
         check(&[&[syn()], &sent[..]].concat(), &expected, "");
     }
+    // Read where they lie, not from a copy.
+    let mut streams = Streams::new(Limits::default());
+    for sent in [syn(), data(0, &three), data(126, &three)] {
+        let Sent { flow, sequence, acknowledgment, flags, ref payload, missing, .. } = sent;
+        let segment = Segment { time: Timestamp::default(), frame: 1, flow, sequence, acknowledgment, flags, payload, missing };
+        streams.take(&segment, &mut |found| assert!(payload.as_ptr_range().contains(&found.octets.as_ptr())));
+        assert_eq!(streams.held(), 0);
+    }
     // The longest, and the shortest.
     let longest = prefixed(&message(b'a', 65_535));
     check(&[syn(), data(0, &longest[..40_000]), data(40_000, &longest[40_000..])], "a@3 |", "");
@@ -223,6 +231,10 @@ fn without_handshake() {
     check(&[data(0, &three[..32]), data(u32::MAX, b"\0"), data(32, &three[32..])], "a@1 b@3 c@3 |", "late 1/1");
     // The SYN was overtaken; data came with it.
     check(&[data(0, &three[..32]), syn(), data(32, &three[32..])], "a@1 b@3 c@3 |", "");
+    // A search over segments out of order.
+    let one = stream(&[30]);
+    let scattered = [data(0, &[0; 10]), data(20, &one[..20]), data(40, &one[20..]), data(10, &[0; 10])];
+    check(&scattered, "a@3 |", "desync 1/20");
     // Acknowledgments alone are nothing to remember.
     check(&[data(0, b"").acks(9), data(0, b"").flags(FIN), data(0, b"").flags(RST)], "|", "");
     // Nothing but noise.
@@ -275,7 +287,11 @@ fn holes() {
     let two = [syn(), part(32, 74), part(126, 188), data(0, b"").back().acks(74)];
     check(&two, "b@2 | d@3", "hole 2/84");
     // The last octets before an acknowledged FIN.
-    check(&[syn(), part(0, 50), data(74, b"").flags(FIN), data(0, b"").back().acks(75)], "a@2 b:16?2 |", "hole 1/24, torn 1/0");
+    check(&[syn(), part(0, 50), data(74, b"").flags(FIN), data(0, b"").back().acks(74)], "a@2 b:16?2 |", "hole 1/24, torn 1/0");
+    check(&[syn(), part(0, 50), data(74, b"").flags(FIN), data(0, b"").back().acks(73)], "a@2 | b:16?2", "hole 1/24, torn 1/0");
+    // A number where the flag is clear says nothing.
+    let unsaid = Sent { flags: 0, ..data(0, b"").back().acks(74) };
+    check(&[syn(), part(0, 32), part(74, 126), unsaid], "a@2 | c@3", "hole 1/42");
 }
 
 #[test]
@@ -284,6 +300,7 @@ fn unfinished() {
     let part = |start: usize, end: usize| data(start as u32, &two[start..end]);
     check(&[syn(), part(0, 74).flags(FIN), data(74, b"").flags(FIN)], "a@2 b@2 |", "");
     check(&[syn(), part(0, 60).flags(FIN)], "a@2 b:26?2 |", "unfinished 1/0");
+    check(&[syn(), part(0, 60), data(60, b"").flags(FIN)], "a@2 b:26?2 |", "unfinished 1/0");
     check(&[syn(), part(0, 45).flags(FIN)], "a@2 |", "unfinished 1/13");
     check(&[syn(), part(0, 60), data(60, b"no more").flags(RST)], "a@2 b:26?2 |", "unfinished 1/0");
     check(&[syn(), part(0, 60)], "a@2 | b:26?2", "unfinished 1/0");
@@ -391,6 +408,8 @@ fn only_messages_are_plausible() {
         take(&mut streams, &[sent], &mut |message| found += usize::from(message.octets == octets));
         assert_eq!(found > 0, expected, "{at}: {change:?}");
     }
+    // Its question does not fit into its length.
+    check(&[data(0, &[&[0, 18], &message(b'a', 19)[..]].concat())], "|", "desync 1/21");
 }
 
 #[test]
@@ -410,6 +429,10 @@ fn bounds() {
         take(&mut streams, std::slice::from_ref(sent), &mut |_| {});
         assert!(streams.memory() <= 2_000);
     }
+    // One that has ended is no loss.
+    let ended = [from(1, syn()), from(1, data(0, &one).flags(FIN)), from(2, syn())];
+    check_within(Limits { connections: 1, ..Limits::default() }, &ended, "a@2 |", "");
+    check_within(Limits { connections: 1, ..Limits::default() }, &[from(1, syn()), from(2, syn())], "|", "evicted 1/0");
     // A message that has no room: what is there, and the next one is found by its length.
     let narrow = Limits { connection_octets: 100, ..Limits::default() };
     check_within(
