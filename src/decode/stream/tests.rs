@@ -235,6 +235,8 @@ fn without_handshake() {
     let one = stream(&[30]);
     let scattered = [data(0, &[0; 10]), data(20, &one[..20]), data(40, &one[20..]), data(10, &[0; 10])];
     check(&scattered, "a@3 |", "desync 1/20");
+    // What may be the beginning of a message has no part in what is behind a hole.
+    check(&[data(0, &one[..10]), data(20, &one[10..]), data(0, b"").back().acks(20)], "|", "hole 1/10, desync 1/32");
     // Acknowledgments alone are nothing to remember.
     check(&[data(0, b"").acks(9), data(0, b"").flags(FIN), data(0, b"").flags(RST)], "|", "");
     // Nothing but noise.
@@ -441,6 +443,11 @@ fn bounds() {
         "a:198?2 a@4 |",
         "torn 0/102, evicted 1/0",
     );
+    // Half a length.
+    let none = Limits { connection_octets: 0, ..Limits::default() };
+    let one = stream(&[30]);
+    let sent = [syn(), data(0, &one[..1]), data(1, &one[1..]), data(32, &one)];
+    check_within(none, &sent, "a@4 |", "desync 1/31, evicted 1/1");
     let none = Limits { connection_octets: 0, connections: 0, total_octets: 0, idle: 0 };
     check_within(none, &[syn(), data(0, &one), data(302, &one[..20])], "a@2 |", "desync 1/20, evicted 3/0");
 }
