@@ -161,18 +161,16 @@ impl Half {
             self.read(rest, stamp, sink);
         } else {
             self.place_all(rest, stamp, sink);
-            self.bound(limit, sink);
         }
-        if self.reader.cost() > limit {
-            self.reader.abandon(sink);
-        }
+        self.bound(limit, sink);
         self.close(sink);
     }
 
     /// The receiver says that it has all octets before this sequence number: holes among them will not be filled.
-    pub(super) fn acknowledged(&mut self, acknowledgment: u32, sink: &mut Sink<'_>) {
+    pub(super) fn acknowledged(&mut self, acknowledgment: u32, limit: usize, sink: &mut Sink<'_>) {
         if let Some(place) = self.place(acknowledgment) {
             self.give_up_holes(place, sink);
+            self.bound(limit, sink);
         }
     }
 
@@ -313,12 +311,14 @@ impl Half {
         self.read_ahead(sink);
     }
 
-    /// Gives up the oldest hole until what is held fits.
+    /// Gives up the oldest hole until what is held fits, and then the message that was begun.
+    #[inline]
     fn bound(&mut self, limit: usize, sink: &mut Sink<'_>) {
-        while self.buffered() > limit
-            && let Some((&first, _)) = self.ahead.first_key_value()
-        {
-            self.give_up_hole(first, sink);
+        while self.buffered() > limit {
+            match self.ahead.first_key_value() {
+                Some((&first, _)) => self.give_up_hole(first, sink),
+                None => return self.reader.abandon(sink),
+            }
         }
     }
 

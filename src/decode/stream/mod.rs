@@ -147,7 +147,8 @@ impl Streams {
         self.now = self.now.max(segment.time.as_nanos());
         self.forget_silent(found);
         if segment.flags & ACK > 0 && self.load.waiting > 0 {
-            self.change(segment.flow.reversed(), found, |half, sink| half.acknowledged(segment.acknowledgment, sink));
+            let (place, limit) = (segment.acknowledgment, self.limits.connection_octets);
+            self.change(segment.flow.reversed(), found, |half, sink| half.acknowledged(place, limit, sink));
         }
         if segment.flags & RST > 0 {
             // Its payload, if any, is a text for people (RFC 9293 §3.5.3).
