@@ -14,6 +14,9 @@ const NANOS_PER_DAY: u64 = 86_400 * NANOS_PER_SECOND;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The last moment there is.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// From nanoseconds since 1970.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)

@@ -14,7 +14,7 @@ mod support;
 use std::fs;
 use std::io::Cursor;
 
-use dgawatch::decode::Decoder;
+use dgawatch::decode::{Config, Decoder, Reading};
 use dgawatch::source::{Capture, LinkType, Record};
 use domain::base::Message;
 use proptest::prelude::*;
@@ -27,8 +27,9 @@ type Question = Option<(String, u16, u16)>;
 /// Ours: `None` when there is no header, `Some(None)` when no question can be read.
 fn ours(octets: &[u8]) -> Option<Question> {
     let packet = udp(at("192.0.2.1", 5_000), at("192.0.2.2", 53), octets);
-    let mut decoder = Decoder::new(&[]);
-    let message = decoder.message(Record { time: Default::default(), link: LinkType::RAW, data: &packet }).ok()?;
+    let mut decoder = Decoder::new(Config::new(&[], &[]));
+    let record = Record { time: Default::default(), link: LinkType::RAW, data: &packet };
+    let Reading::Message(message) = decoder.read(record) else { return None };
     Some(message.question.map(|question| (question.name.to_string().to_lowercase(), question.kind, question.class)))
 }
 

@@ -9,7 +9,7 @@ mod support;
 use std::fs;
 
 use support::captures::{Packet, Pcap, Section, USUAL};
-use support::packets::{at, ethernet, message, nxdomain, query, udp, wire};
+use support::packets::{at, ethernet, fragments, ip, message, nxdomain, query, tcp, udp, wire};
 use support::population::Network;
 use support::{dgawatch, expect, expect_file, names, printed, root};
 
@@ -30,6 +30,7 @@ fn samples() -> Vec<(&'static str, bool, Vec<u8>)> {
         ("nanoseconds.pcap", true, nanoseconds()),
         ("loopback.pcap", true, loopback()),
         ("sections.pcapng", true, sections()),
+        ("carried.pcap", true, carried()),
         ("hostile.pcap", true, hostile()),
         ("cut.pcap", false, cut),
         ("damaged.pcap", false, damaged),
@@ -111,6 +112,51 @@ fn loopback() -> Vec<u8> {
     let packets: Vec<Packet> =
         lookups("2001:db8:1::7", "2001:db8:53::53").iter().map(|(time, packet)| (*time, family(packet))).collect();
     Pcap { link: 0, ..USUAL }.file(&packets)
+}
+
+/// The same lookups by seven hosts, each carried in another way: over TCP in segments, with answers in fragments, in PPPoE,
+/// MPLS, GRE, VXLAN and GTP-U.
+fn carried() -> Vec<u8> {
+    let mut packets: Vec<Packet> = vec![];
+    let (client, resolver) = (at("192.0.2.31", 5_000), at("198.51.100.53", 53));
+    let mut asked = vec![];
+    for (place, name) in (1..).zip(&names("conficker-b", "2009-03-31")[..4]) {
+        let message = query(place, name, 1);
+        asked.extend((message.len() as u16).to_be_bytes());
+        asked.extend(message);
+    }
+    packets.push((NOON, ethernet(&[], &tcp(client, resolver, 7, 2, b""))));
+    // The second segment comes last.
+    let segments = [(0, 1), (1, 40), (40, 90), (90, asked.len())]
+        .map(|(start, end)| tcp(client, resolver, 8 + start as u32, 24, &asked[start..end]));
+    for (place, segment) in [0, 2, 3, 1].iter().enumerate() {
+        packets.push((NOON + (place as u64 + 1) * SECOND, ethernet(&[], &segments[*segment])));
+    }
+    for (place, (time, packet)) in lookups("192.0.2.32", "198.51.100.53").iter().enumerate() {
+        for fragment in fragments(packet, place as u32, &[24]) {
+            packets.push((*time, ethernet(&[], &fragment)));
+        }
+    }
+    let frame = |kind: u16, payload: &[u8]| [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1][..], &kind.to_be_bytes(), payload].concat();
+    let (one, other) = (at("203.0.113.1", 49_152), |port| at("203.0.113.2", port));
+    let mut carry = |client: &str, way: &dyn Fn(&[u8]) -> Vec<u8>| {
+        packets.extend(lookups(client, "198.51.100.53").iter().map(|(time, packet)| (*time, way(packet))));
+    };
+    carry("192.0.2.33", &|packet| {
+        let length = (packet.len() as u16 + 2).to_be_bytes();
+        frame(0x8864, &[&[0x11, 0, 0, 7, length[0], length[1], 0, 0x21][..], packet].concat())
+    });
+    carry("192.0.2.34", &|packet| frame(0x8847, &[&[0, 1, 0xF0, 64, 0, 2, 0xF1, 64][..], packet].concat()));
+    carry("192.0.2.35", &|packet| ethernet(&[], &ip(one.ip(), other(0).ip(), 47, [&[0, 0, 8, 0][..], packet].concat())));
+    carry("192.0.2.36", &|packet| {
+        let vxlan = [&[8, 0, 0, 0, 0, 0, 9, 0][..], &ethernet(&[(0x8100, 5)], packet)].concat();
+        ethernet(&[], &udp(one, other(4789), &vxlan))
+    });
+    carry("192.0.2.37", &|packet| {
+        let length = (packet.len() as u16).to_be_bytes();
+        ethernet(&[], &udp(one, other(2152), &[&[0x30, 255, length[0], length[1], 0, 0, 0, 9][..], packet].concat()))
+    });
+    USUAL.file(&packets)
 }
 
 /// Two sections of either byte order, four link types, four resolutions of time, every kind of packet block.

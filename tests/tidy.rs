@@ -97,7 +97,9 @@ fn every_dependency_is_explained() {
 #[test]
 fn every_outcome_is_documented() {
     let text = fs::read_to_string(root().join("docs/METRICS.md")).unwrap();
-    let outcomes: BTreeSet<String> = dgawatch::decode::Outcome::ALL.iter().map(|outcome| outcome.label().to_owned()).collect();
+    let outcomes = dgawatch::decode::Outcome::ALL.iter().map(|outcome| outcome.label().to_owned());
+    let given_up = dgawatch::decode::GivenUp::ALL.iter().map(|why| why.label().to_owned());
+    let outcomes: BTreeSet<String> = outcomes.chain(given_up).collect();
     assert_eq!(rows(&text), outcomes);
 }
 

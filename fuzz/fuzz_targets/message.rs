@@ -3,7 +3,7 @@
 #![no_main]
 
 use dgawatch::day::Timestamp;
-use dgawatch::decode::{Decoder, Outcome};
+use dgawatch::decode::{Config, Decoder, Kind, Outcome, Reading};
 use dgawatch::source::{LinkType, Record};
 use libfuzzer_sys::fuzz_target;
 
@@ -13,13 +13,13 @@ fuzz_target!(|octets: &[u8]| {
         return;
     }
     let frame = frame(octets);
-    let mut decoder = Decoder::new(&[]);
-    let got = decoder.message(Record { time: Timestamp::default(), link: LinkType::ETHERNET, data: &frame });
+    let mut decoder = Decoder::new(Config::new(&[], &[]));
+    let reading = decoder.read(Record { time: Timestamp::default(), link: LinkType::ETHERNET, data: &frame });
     let Some(header) = octets.first_chunk::<12>() else {
-        assert_eq!(got.err(), Some(Outcome::DnsShort));
+        assert_eq!(reading.outcome(), Outcome::DnsShort);
         return;
     };
-    let message = got.expect("there is a header");
+    let Reading::Message(message) = reading else { panic!("there is a header") };
     assert_eq!(message.header.id.to_be_bytes(), header[..2]);
     assert_eq!(message.header.is_response(), header[2] >= 0x80);
     assert_eq!(message.header.opcode(), header[2] >> 3 & 15);
@@ -27,10 +27,10 @@ fuzz_target!(|octets: &[u8]| {
     let found = message.question.map(|question| (question.name.as_wire().to_vec(), question.kind, question.class));
     if header[4..6] == [0, 0] {
         assert_eq!(found, None);
-        assert_ne!(message.outcome, Outcome::DnsBadQuestion);
+        assert_ne!(message.kind, Kind::Unreadable);
     } else {
         assert_eq!(found, plainly(octets));
-        assert_eq!(found.is_none(), message.outcome == Outcome::DnsBadQuestion);
+        assert_eq!(found.is_none(), message.kind == Kind::Unreadable);
     }
 });
 

@@ -4,10 +4,10 @@ use std::io::{self, BufWriter};
 use std::path::PathBuf;
 
 use clap::Args;
-use dgawatch::export::Messages;
 use dgawatch::pipeline;
 use dgawatch::source::Input;
 
+use super::decoding::Decoding;
 use super::{Failure, say};
 
 /// Print every DNS message of captures, one a line.
@@ -20,9 +20,8 @@ pub(super) struct Arguments {
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
 
-    /// Further ports to look for DNS on, beside 53, 5353 and 5355
-    #[arg(long = "port", value_name = "PORT", value_delimiter = ',')]
-    ports: Vec<u16>,
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
@@ -30,8 +29,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if others > 0 {
         say(&format!("passed over {others} files that hold no capture"));
     }
-    let mut out = Messages::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()));
-    let failures = pipeline::messages(&inputs, &arguments.ports, &mut out)?;
+    let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+    let failures = pipeline::messages(&inputs, &arguments.decoding.config(), &mut out)?;
     for (path, failure) in &failures {
         say(&format!("{path} {failure}"));
     }

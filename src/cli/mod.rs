@@ -2,6 +2,7 @@
 
 mod about;
 mod decode;
+mod decoding;
 mod explain;
 mod families;
 #[cfg(feature = "live")]

@@ -40,6 +40,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     matching: Matching,
 
+    /// Exit with code 1 if anything was given up that could have held a DNS message: what the text report has under "Not read"
+    #[arg(long)]
+    strict: bool,
+
     /// No progress bar
     #[arg(long, short)]
     quiet: bool,
@@ -77,6 +81,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let whole = arguments.output.write(&report)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
+        return Err(Failure::Reported);
+    }
+    let given_up = report.found().losses().next().is_some();
+    if arguments.strict && given_up {
+        say("not all packets could be read: the report has what was given up, and why (--strict)");
         return Err(Failure::Reported);
     }
     if whole { Ok(()) } else { Err(Failure::Reported) }

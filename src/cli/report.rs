@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use dgawatch::export::{Report, ReportFormat};
 use dgawatch::pipeline::Settings;
 
+use super::decoding::Decoding;
 use super::{Failure, say};
 
 #[derive(Args)]
@@ -18,14 +19,13 @@ pub(super) struct Matching {
     #[arg(long, value_name = "N", default_value = "1000000")]
     max_sources: usize,
 
-    /// Further ports to look for DNS on, beside 53, 5353 and 5355
-    #[arg(long = "port", value_name = "PORT", value_delimiter = ',')]
-    ports: Vec<u16>,
+    #[command(flatten)]
+    decoding: Decoding,
 }
 
 impl Matching {
     pub(super) fn settings(&self) -> Settings {
-        Settings { skew: self.skew, max_sources: self.max_sources, ports: self.ports.clone() }
+        Settings { skew: self.skew, max_sources: self.max_sources, decode: self.decoding.config() }
     }
 }
 

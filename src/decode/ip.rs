@@ -1,31 +1,26 @@
-//! From an IP header to the payload of a UDP datagram on a DNS port.
+//! IP headers: addresses, what the packet carries, and whether it is a fragment.
 //!
-//! Sources: RFC 791 (IPv4), RFC 8200 (IPv6 and its extension headers), RFC 2675 (payload length 0), RFC 768 (UDP).
+//! Sources: RFC 791 (IPv4), RFC 8200 (IPv6 and its extension headers), RFC 2675 (payload length 0), RFC 6946 (atomic
+//! fragments).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, UdpHeaderSlice};
+use etherparse::{IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice};
 
 use super::Outcome;
-use super::link::Packet;
 
 /// Extension headers that may follow each other: each kind once, destination options twice (RFC 8200 §4.1), and some to spare.
 const MAX_EXTENSIONS: usize = 16;
 
-/// A UDP datagram on a DNS port.
-pub(super) struct Datagram<'a> {
-    pub(super) addresses: Addresses<'a>,
-    pub(super) source_port: u16,
-    pub(super) destination_port: u16,
-    /// What was captured of it.
-    pub(super) payload: &'a [u8],
-}
-
-/// Source and destination as they stand in the packet: most packets end before anyone asks for them.
-#[derive(Clone, Copy, Debug)]
+/// Source and destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Addresses<'a> {
+    /// As they stand in an IPv4 header: most packets end before anyone asks for them.
     V4(&'a [u8; 8]),
+    /// As they stand in an IPv6 header.
     V6(&'a [u8; 32]),
+    /// Of a packet that is gone.
+    Kept(IpAddr, IpAddr),
 }
 
 impl Addresses<'_> {
@@ -33,6 +28,7 @@ impl Addresses<'_> {
         match self {
             Self::V4(&[a, b, c, d, ..]) => Ipv4Addr::new(a, b, c, d).into(),
             Self::V6(octets) => Ipv6Addr::from(*octets.first_chunk::<16>().expect("32 octets begin with 16")).into(),
+            Self::Kept(source, _) => source,
         }
     }
 
@@ -40,128 +36,110 @@ impl Addresses<'_> {
         match self {
             Self::V4(&[.., a, b, c, d]) => Ipv4Addr::new(a, b, c, d).into(),
             Self::V6(octets) => Ipv6Addr::from(*octets.last_chunk::<16>().expect("32 octets end with 16")).into(),
+            Self::Kept(_, destination) => destination,
         }
     }
 }
 
-/// Reads a packet, down to the UDP payload if it has a port among `ports`.
-#[inline]
-pub(super) fn datagram<'a>(packet: Packet<'a>, ports: &[u16]) -> Result<Datagram<'a>, Outcome> {
-    match packet {
-        Packet::V4(data) => v4(data, ports),
-        Packet::V6(data) => v6(data, ports),
-    }
+/// An IP packet without its headers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Packet<'a> {
+    pub(super) addresses: Addresses<'a>,
+    /// What the payload is.
+    pub(super) protocol: IpNumber,
+    /// What was captured of it.
+    pub(super) payload: &'a [u8],
+    /// Octets of it that the snap length cut off.
+    pub(super) missing: u32,
+    /// Set when the payload is a part of a datagram's.
+    pub(super) fragment: Option<Fragment>,
 }
 
-#[inline]
-fn v4<'a>(data: &'a [u8], ports: &[u16]) -> Result<Datagram<'a>, Outcome> {
+/// Which part of a datagram a fragment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fragment {
+    /// Equal for all fragments of a datagram.
+    pub(super) id: u32,
+    /// Octets of the datagram's payload before this part.
+    pub(super) offset: u32,
+    /// Whether others follow.
+    pub(super) more: bool,
+}
+
+#[inline(always)]
+pub(super) fn v4(data: &[u8]) -> Result<Packet<'_>, Outcome> {
     let header = Ipv4HeaderSlice::from_slice(data).map_err(|error| match error {
         etherparse::err::ipv4::HeaderSliceError::Len(_) => Outcome::Short,
         etherparse::err::ipv4::HeaderSliceError::Content(_) => Outcome::Malformed,
     })?;
     let start = header.slice().len();
-    let payload = match usize::from(header.total_len()) {
+    let (payload, missing) = match usize::from(header.total_len()) {
         // Segmentation offload: the length was left to the network card.
-        0 => &data[start..],
+        0 => (&data[start..], 0),
         length if length < start => return Err(Outcome::Malformed),
-        length => &data[start..length.min(data.len())],
+        length => (&data[start..length.min(data.len())], length.saturating_sub(data.len()) as u32),
     };
-    if header.is_fragmenting_payload() {
-        return Err(Outcome::Fragment);
-    }
-    let addresses = header.slice()[12..].first_chunk().ok_or(Outcome::Short)?;
-    transport(header.protocol(), payload, ports, Addresses::V4(addresses))
+    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+        id: header.identification().into(),
+        offset: u32::from(header.fragments_offset().value()) * 8,
+        more: header.more_fragments(),
+    });
+    let addresses = Addresses::V4(header.slice()[12..].first_chunk().ok_or(Outcome::Short)?);
+    Ok(Packet { addresses, protocol: header.protocol(), payload, missing, fragment })
 }
 
-#[inline]
-fn v6<'a>(data: &'a [u8], ports: &[u16]) -> Result<Datagram<'a>, Outcome> {
+#[inline(always)]
+pub(super) fn v6(data: &[u8]) -> Result<Packet<'_>, Outcome> {
     let header = Ipv6HeaderSlice::from_slice(data).map_err(|error| match error {
         etherparse::err::ipv6::HeaderSliceError::Len(_) => Outcome::Short,
         etherparse::err::ipv6::HeaderSliceError::Content(_) => Outcome::Malformed,
     })?;
     let rest = &data[header.slice().len()..];
-    // 0 stands for a jumbogram or for segmentation offload.
-    let payload = match usize::from(header.payload_length()) {
-        0 => rest,
-        length => &rest[..length.min(rest.len())],
+    let (payload, missing) = match usize::from(header.payload_length()) {
+        // A jumbogram or segmentation offload.
+        0 => (rest, 0),
+        length => (&rest[..length.min(rest.len())], length.saturating_sub(rest.len()) as u32),
     };
     let addresses = Addresses::V6(header.slice()[8..].first_chunk().ok_or(Outcome::Short)?);
-    match header.next_header() {
-        IpNumber::UDP => transport(IpNumber::UDP, payload, ports, addresses),
-        next => {
-            let (next, payload) = extensions(next, payload)?;
-            transport(next, payload, ports, addresses)
-        }
-    }
+    let packet = Packet { addresses, protocol: header.next_header(), payload, missing, fragment: None };
+    if packet.protocol == IpNumber::UDP { Ok(packet) } else { extensions(packet) }
 }
 
-/// Skips extension headers: what follows them, and its kind.
-fn extensions(mut next: IpNumber, mut data: &[u8]) -> Result<(IpNumber, &[u8]), Outcome> {
-    for _ in 0..MAX_EXTENSIONS {
-        match next {
-            IpNumber::IPV6_HEADER_HOP_BY_HOP
+/// Whether a header of IPv6 stands between the first and what the packet carries.
+pub(super) const fn is_extension(protocol: IpNumber) -> bool {
+    matches!(
+        protocol,
+        IpNumber::IPV6_HEADER_HOP_BY_HOP
             | IpNumber::IPV6_ROUTE_HEADER
             | IpNumber::IPV6_DESTINATION_OPTIONS
+            | IpNumber::IPV6_FRAGMENTATION_HEADER
             | IpNumber::MOBILITY_HEADER
             | IpNumber::HIP
-            | IpNumber::SHIM6 => {
-                let header = Ipv6RawExtHeaderSlice::from_slice(data).map_err(|_| Outcome::Short)?;
-                (next, data) = (header.next_header(), &data[header.slice().len()..]);
-            }
+            | IpNumber::SHIM6
+    )
+}
+
+/// Skips extension headers, down to what they are in front of or to a fragment.
+pub(super) fn extensions(mut packet: Packet<'_>) -> Result<Packet<'_>, Outcome> {
+    for _ in 0..MAX_EXTENSIONS {
+        let data = packet.payload;
+        match packet.protocol {
             IpNumber::IPV6_FRAGMENTATION_HEADER => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(data).map_err(|_| Outcome::Short)?;
+                (packet.protocol, packet.payload) = (header.next_header(), &data[header.slice().len()..]);
                 // A fragment that is the whole datagram is none (RFC 6946).
                 if header.is_fragmenting_payload() {
-                    return Err(Outcome::Fragment);
+                    let offset = u32::from(header.fragment_offset().value()) * 8;
+                    packet.fragment = Some(Fragment { id: header.identification(), offset, more: header.more_fragments() });
+                    return Ok(packet);
                 }
-                (next, data) = (header.next_header(), &data[header.slice().len()..]);
             }
-            _ => return Ok((next, data)),
+            protocol if is_extension(protocol) => {
+                let header = Ipv6RawExtHeaderSlice::from_slice(data).map_err(|_| Outcome::Short)?;
+                (packet.protocol, packet.payload) = (header.next_header(), &data[header.slice().len()..]);
+            }
+            _ => return Ok(packet),
         }
     }
     Err(Outcome::Malformed)
-}
-
-#[inline]
-fn transport<'a>(protocol: IpNumber, data: &'a [u8], ports: &[u16], addresses: Addresses<'a>) -> Result<Datagram<'a>, Outcome> {
-    let dns = |source: u16, destination: u16| ports.iter().any(|port| *port == source || *port == destination);
-    match protocol {
-        IpNumber::UDP => {
-            let header = UdpHeaderSlice::from_slice(data).map_err(|_| Outcome::Short)?;
-            let (source_port, destination_port) = (header.source_port(), header.destination_port());
-            if !dns(source_port, destination_port) {
-                return Err(if [source_port, destination_port].iter().any(is_tunnel) {
-                    Outcome::Encapsulated
-                } else {
-                    Outcome::NotDns
-                });
-            }
-            let start = header.slice().len();
-            let payload = match usize::from(header.length()) {
-                // Segmentation offload again, or a jumbogram.
-                0 => &data[start..],
-                length if length < start => return Err(Outcome::Malformed),
-                length => &data[start..length.min(data.len())],
-            };
-            Ok(Datagram { addresses, source_port, destination_port, payload })
-        }
-        IpNumber::TCP => match data {
-            [a, b, c, d, ..] if dns(u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d])) => Err(Outcome::DnsTcp),
-            [_, _, _, _, ..] => Err(Outcome::NotDns),
-            _ => Err(Outcome::Short),
-        },
-        IpNumber::IPV4
-        | IpNumber::IPV6
-        | IpNumber::GRE
-        | IpNumber::AUTHENTICATION_HEADER
-        | IpNumber::ETHER_IP
-        | IpNumber::LAYER2_TUNNELING_PROTOCOL
-        | IpNumber::MPLS_IN_IP => Err(Outcome::Encapsulated),
-        _ => Err(Outcome::NotDns),
-    }
-}
-
-/// The UDP ports of GTP-U, L2TP, Teredo, GRE-in-UDP, VXLAN, VXLAN-GPE and Geneve (IANA service name registry).
-const fn is_tunnel(port: &u16) -> bool {
-    matches!(*port, 2152 | 1701 | 3544 | 4754 | 4789 | 4790 | 6081)
 }

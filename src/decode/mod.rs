@@ -1,31 +1,73 @@
-//! From a packet to the DNS message in it: link, IP, UDP, DNS header, question.
+//! From a packet to the DNS messages in it: link, tunnels, IP, UDP or TCP, DNS header, question.
+//!
+//! ```text
+//!  Record -- quick way (Ethernet, VLAN, IP, UDP) ------------> Message
+//!     \                                                          ^
+//!      `---- thorough way (every layer, tunnels) --------------- |
+//!                         \                                      |
+//!                          `--> Piece (segment, fragment) --> Assembler
+//! ```
 //!
 //! Packets are read leniently, as a span port delivers them: cut by the snap length, padded, with lengths that
 //! disagree. What a length field claims beyond the octets captured is taken as missing, not as an error. A packet
 //! that holds no DNS message is no error either, but an [`Outcome`], and every packet has exactly one.
 //!
 //! Invariants
-//! * No allocation, no recursion; the work on a packet is bounded by its octets, and headers nest eight deep at most.
+//! * A [`Decoder`] allocates nothing and remembers nothing; the work on a packet is bounded by its octets, and packets
+//!   nest eight deep at most. What takes more than one packet is an [`Assembler`]'s, whose memory is bounded.
 //! * DNS quoted inside an ICMP error is not looked at: it was sent by nobody.
 
+mod assemble;
 mod dns;
+mod fragment;
 mod ip;
 mod link;
 mod outcome;
-#[cfg_attr(not(test), expect(dead_code, reason = "not wired in yet"))]
 mod stream;
+mod tunnel;
+mod walk;
+mod wlan;
 
 use std::net::IpAddr;
 
+pub use self::assemble::{Assembler, Piece, Pieces};
 pub use self::dns::{Header, Question};
-pub use self::outcome::{Counts, Outcome};
+pub use self::outcome::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
+pub use self::tunnel::Tunnel;
 
+use self::walk::{Datagram, End, Layer};
 use crate::day::Timestamp;
 use crate::name::MAX_OCTETS;
 use crate::source::{LinkType, Record};
 
 /// DNS (RFC 1035), multicast DNS (RFC 6762), link-local multicast name resolution (RFC 4795).
 pub const PORTS: [u16; 3] = [53, 5353, 5355];
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Ports that are DNS's, a bit each: one look, however many there are.
+    ports: Box<[u64; 1024]>,
+    /// Tunnels not to look into.
+    closed: Vec<Tunnel>,
+}
+
+impl Config {
+    /// DNS on [`PORTS`] and on `more` ports, in all tunnels but those to stay `closed`.
+    pub fn new(more: &[u16], closed: &[Tunnel]) -> Self {
+        let mut ports = Box::new([0; 1024]);
+        for port in PORTS.iter().chain(more) {
+            ports[usize::from(port / 64)] |= 1 << (port % 64);
+        }
+        Self { ports, closed: closed.to_vec() }
+    }
+
+    #[inline]
+    fn is_dns(&self, source: u16, destination: u16) -> bool {
+        let is = |port: u16| self.ports[usize::from(port / 64)] >> (port % 64) & 1 > 0;
+        is(source) || is(destination)
+    }
+}
 
 /// One DNS message and the packet that carried it.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +79,16 @@ pub struct Message<'a> {
     pub source_port: u16,
     /// The receiver's port.
     pub destination_port: u16,
+    /// What carried it.
+    pub transport: Transport,
+    /// Set unless its end is known to be missing, and will stay so.
+    pub whole: bool,
     /// The DNS header.
     pub header: Header,
     /// The first question: `None` when the message has none, or it cannot be read.
     pub question: Option<Question<'a>>,
-    /// How the packet counts: [`Outcome::DnsQuery`], [`Outcome::DnsResponse`] or [`Outcome::DnsBadQuestion`].
-    pub outcome: Outcome,
+    /// What it is.
+    pub kind: Kind,
 }
 
 impl Message<'_> {
@@ -55,51 +101,184 @@ impl Message<'_> {
     pub fn destination(&self) -> IpAddr {
         self.addresses.destination()
     }
+
+    /// How a packet counts that holds it.
+    #[inline]
+    pub const fn outcome(&self) -> Outcome {
+        match self.kind {
+            Kind::Query => Outcome::DnsQuery,
+            Kind::Response => Outcome::DnsResponse,
+            Kind::Unreadable => Outcome::DnsBadQuestion,
+        }
+    }
+}
+
+/// What a packet is.
+#[derive(Debug)]
+pub enum Reading<'a> {
+    /// A DNS message, all in this packet.
+    Message(Message<'a>),
+    /// A part of what may be one: for an [`Assembler`].
+    Piece(Piece<'a>),
+    /// Something else.
+    Nothing(Outcome),
+}
+
+impl Reading<'_> {
+    /// How the packet counts.
+    #[inline]
+    pub const fn outcome(&self) -> Outcome {
+        match self {
+            Self::Message(message) => message.outcome(),
+            Self::Piece(piece) => piece.outcome(),
+            Self::Nothing(outcome) => *outcome,
+        }
+    }
 }
 
 /// Reads packets.
 pub struct Decoder {
-    ports: Vec<u16>,
+    config: Config,
     /// Holds a name that the message gives in pieces.
     scratch: [u8; MAX_OCTETS],
 }
 
 impl Decoder {
-    /// Looks for DNS on [`PORTS`] and on `more` ports.
-    pub fn new(more: &[u16]) -> Self {
-        let mut ports = PORTS.to_vec();
-        ports.extend_from_slice(more);
-        ports.dedup();
-        Self { ports, scratch: [0; MAX_OCTETS] }
+    /// Looks for what `config` says.
+    pub const fn new(config: Config) -> Self {
+        Self { config, scratch: [0; MAX_OCTETS] }
     }
 
     /// Whether packets of this link type can be read.
-    pub const fn reads(link: LinkType) -> bool {
+    pub fn reads(link: LinkType) -> bool {
         link::known(link)
     }
 
-    /// Reads the DNS message of a packet.
+    /// Reads a packet.
+    pub fn read<'a>(&'a mut self, record: Record<'a>) -> Reading<'a> {
+        match quick(record, &self.config) {
+            Ok(datagram) => self.datagram(record.time, &datagram),
+            Err(Some(outcome)) => Reading::Nothing(outcome),
+            Err(None) => self.thorough(record),
+        }
+    }
+
+    /// Reads a packet of the kind that nearly all are; nothing when it takes [`Self::thorough`] to know what it is.
     ///
-    /// # Errors
-    /// What the packet is instead.
-    #[inline]
-    pub fn message<'a>(&'a mut self, record: Record<'a>) -> Result<Message<'a>, Outcome> {
-        let packet = link::packet(record.link, record.data)?;
-        let datagram = ip::datagram(packet, &self.ports)?;
-        let (header, question) = dns::message(datagram.payload, &mut self.scratch).ok_or(Outcome::DnsShort)?;
-        let outcome = match &question {
-            Err(_) => Outcome::DnsBadQuestion,
-            Ok(_) if header.is_response() => Outcome::DnsResponse,
-            Ok(_) => Outcome::DnsQuery,
+    /// Two ways in two methods, because one result for both would have to go through memory.
+    #[inline(always)]
+    pub fn quick<'a>(&'a mut self, record: Record<'a>) -> Option<Reading<'a>> {
+        match quick(record, &self.config) {
+            Ok(datagram) => Some(self.datagram(record.time, &datagram)),
+            Err(outcome) => outcome.map(Reading::Nothing),
+        }
+    }
+
+    /// Reads a packet by the layers it begins with, whatever they are.
+    #[inline(never)]
+    pub fn thorough<'a>(&'a mut self, record: Record<'a>) -> Reading<'a> {
+        match link::start(record.link, record.data) {
+            Ok((layer, data)) => self.layers(record.time, layer, data, 0),
+            Err(outcome) => Reading::Nothing(outcome),
+        }
+    }
+
+    /// Reads on from a layer inside `packets` IP packets.
+    fn layers<'a>(&'a mut self, time: Timestamp, layer: Layer<'a>, data: &'a [u8], packets: u8) -> Reading<'a> {
+        let (end, packets) = walk::walk(&self.config, layer, data, packets);
+        match end {
+            End::Datagram(datagram) => self.datagram(time, &datagram),
+            End::Segment(packet) => Piece::segment(time, packet).map_or_else(Reading::Nothing, Reading::Piece),
+            End::Fragment(packet, fragment) => Reading::Piece(Piece::fragment(time, packet, fragment, packets)),
+            End::Nothing(outcome) => Reading::Nothing(outcome),
+        }
+    }
+
+    #[inline(always)]
+    fn datagram<'a>(&'a mut self, time: Timestamp, datagram: &Datagram<'a>) -> Reading<'a> {
+        let message = self.message(time, datagram, Transport::Udp);
+        message.map_or(Reading::Nothing(Outcome::DnsShort), Reading::Message)
+    }
+
+    /// Reads a message, if that is one.
+    #[inline(always)]
+    fn message<'a>(&'a mut self, time: Timestamp, datagram: &Datagram<'a>, transport: Transport) -> Option<Message<'a>> {
+        let (header, question) = dns::message(datagram.payload, &mut self.scratch)?;
+        let kind = match &question {
+            Err(_) => Kind::Unreadable,
+            Ok(_) if header.is_response() => Kind::Response,
+            Ok(_) => Kind::Query,
         };
-        Ok(Message {
-            time: record.time,
+        Some(Message {
+            time,
             addresses: datagram.addresses,
             source_port: datagram.source_port,
             destination_port: datagram.destination_port,
+            transport,
+            whole: true,
             header,
             question: question.unwrap_or(None),
-            outcome,
+            kind,
         })
     }
+}
+
+/// Reads what nearly every packet is: Ethernet, VLAN tags, one IP header without options, UDP or TCP. No outcome means
+/// that it takes the thorough way to know, which also judges whatever is irregular.
+#[inline(always)]
+fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option<Outcome>> {
+    const UDP: u8 = 17;
+    const TCP: u8 = 6;
+    /// More fragments, and the offset (RFC 791).
+    const FRAGMENT: u16 = 0x3FFF;
+
+    if record.link != LinkType::ETHERNET {
+        return Err(None);
+    }
+    let mut rest = record.data.get(12..).ok_or(None)?;
+    let (protocol, addresses, data) = loop {
+        let (kind, packet) = rest.split_first_chunk::<2>().ok_or(None)?;
+        match u16::from_be_bytes(*kind) {
+            0x0800 => {
+                let (header, data) = packet.split_first_chunk::<20>().ok_or(None)?;
+                let length = usize::from(u16::from_be_bytes([header[2], header[3]])).checked_sub(20).ok_or(None)?;
+                if header[0] != 0x45 || u16::from_be_bytes([header[6], header[7]]) & FRAGMENT > 0 {
+                    return Err(None);
+                }
+                let addresses = ip::Addresses::V4(header.last_chunk().ok_or(None)?);
+                break (header[9], addresses, &data[..length.min(data.len())]);
+            }
+            0x86DD => {
+                let (header, data) = packet.split_first_chunk::<40>().ok_or(None)?;
+                let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+                if header[0] >> 4 != 6 || length == 0 {
+                    return Err(None);
+                }
+                let addresses = ip::Addresses::V6(header.last_chunk().ok_or(None)?);
+                break (header[6], addresses, &data[..length.min(data.len())]);
+            }
+            kind if walk::is_tag(kind) => rest = packet.get(2..).ok_or(None)?,
+            _ => return Err(None),
+        }
+    };
+    let (header, payload) = data.split_first_chunk::<8>().ok_or(None)?;
+    let port = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let (source_port, destination_port) = (port(0), port(2));
+    match protocol {
+        UDP if config.is_dns(source_port, destination_port) => {
+            let length = usize::from(port(4)).checked_sub(8).ok_or(None)?;
+            Ok(Datagram { addresses, source_port, destination_port, payload: &payload[..length.min(payload.len())] })
+        }
+        UDP if tunnel::on_port(destination_port).is_none() && tunnel::on_port(source_port).is_none() => {
+            Err(Some(Outcome::NotDns))
+        }
+        TCP if !config.is_dns(source_port, destination_port) => Err(Some(Outcome::NotDns)),
+        _ => Err(None),
+    }
+}
+
+/// A number of 16 bits in network byte order.
+#[inline]
+fn u16_at(octets: &[u8], at: usize) -> Result<u16, Outcome> {
+    octets.get(at..).and_then(|octets| octets.first_chunk()).map(|octets| u16::from_be_bytes(*octets)).ok_or(Outcome::Short)
 }

@@ -1,4 +1,4 @@
-//! What became of a packet: each is counted under exactly one of these.
+//! What is counted: what became of each packet, what each DNS message is, what was given up of those in several packets.
 
 /// What a packet was. One variant is one label in every report, and one row in docs/METRICS.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,11 +12,11 @@ pub enum Outcome {
     DnsBadQuestion,
     /// UDP to or from a DNS port with fewer octets than a DNS header.
     DnsShort,
-    /// TCP to or from a DNS port; streams are not put together.
+    /// A TCP segment to or from a DNS port; what becomes of it is counted by messages and [`GivenUp`].
     DnsTcp,
-    /// A fragment of an IP datagram; datagrams are not put together.
+    /// A fragment of an IP datagram; what becomes of it is counted by messages and [`GivenUp`].
     Fragment,
-    /// A tunnel or label stack that is not opened.
+    /// In a tunnel that is not opened: nested too deep, encrypted, or to stay closed.
     Encapsulated,
     /// IP without DNS.
     NotDns,
@@ -68,12 +68,10 @@ impl Outcome {
     /// What was lost, for a person: nothing when such packets cannot hold a DNS message that we missed.
     pub const fn loss(self) -> Option<&'static str> {
         match self {
-            Self::DnsQuery | Self::DnsResponse | Self::NotDns | Self::NotIp => None,
+            Self::DnsQuery | Self::DnsResponse | Self::DnsTcp | Self::Fragment | Self::NotDns | Self::NotIp => None,
             Self::DnsBadQuestion => Some("DNS messages whose question cannot be read"),
             Self::DnsShort => Some("packets on a DNS port too short for DNS"),
-            Self::DnsTcp => Some("TCP segments on a DNS port, not put together"),
-            Self::Fragment => Some("IP fragments, not put together"),
-            Self::Encapsulated => Some("packets in a tunnel that is not opened"),
+            Self::Encapsulated => Some("packets in a tunnel that was not opened"),
             Self::Short => Some("packets cut inside their headers"),
             Self::Malformed => Some("packets with contradictory headers"),
             Self::UnknownLink => Some("packets of a link type that is not read"),
@@ -103,6 +101,208 @@ impl Counts {
     }
 
     /// All packets.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+}
+
+/// What carried a DNS message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Transport {
+    /// UDP, in one packet or in fragments.
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+impl Transport {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Udp, Self::Tcp];
+
+    /// The label in reports and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
+/// What a DNS message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Kind {
+    /// The response bit is clear.
+    Query,
+    /// The response bit is set.
+    Response,
+    /// Its question cannot be read: cut, or against RFC 1035.
+    Unreadable,
+}
+
+impl Kind {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Query, Self::Response, Self::Unreadable];
+
+    /// The label in reports and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Response => "response",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+/// How many DNS messages there were of each kind: every one is counted once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Messages([[u64; Kind::ALL.len()]; Transport::ALL.len()]);
+
+impl Messages {
+    /// Those of the packets that held a whole one.
+    pub const fn in_packets(counts: &Counts) -> Self {
+        let of = [counts.of(Outcome::DnsQuery), counts.of(Outcome::DnsResponse), counts.of(Outcome::DnsBadQuestion)];
+        Self([of, [0; Kind::ALL.len()]])
+    }
+
+    /// Counts one message.
+    pub const fn add(&mut self, transport: Transport, kind: Kind) {
+        self.0[transport as usize][kind as usize] += 1;
+    }
+
+    /// Adds those counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.as_flattened_mut().iter_mut().zip(other.0.as_flattened()).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
+    /// Messages of a kind over a transport.
+    pub const fn of(&self, transport: Transport, kind: Kind) -> u64 {
+        self.0[transport as usize][kind as usize]
+    }
+
+    /// All messages.
+    pub fn total(&self) -> u64 {
+        self.0.as_flattened().iter().sum()
+    }
+}
+
+/// Why a part of a message that took several packets was given up. One variant is one label in every report, and one
+/// row in docs/METRICS.md.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum GivenUp {
+    /// Fragments of a datagram of which two overlap (RFC 5722).
+    FragmentOverlap,
+    /// Fragments of a datagram that contradict each other, reach too far or are empty.
+    FragmentMalformed,
+    /// Fragments of a datagram of which the snap length cut one.
+    FragmentCut,
+    /// Fragments whose others did not come in time.
+    FragmentTimeout,
+    /// Fragments that went because the table was full.
+    FragmentEvicted,
+    /// Fragments that still waited when the input ended.
+    FragmentUnfinished,
+    /// Holes in TCP streams: octets that no packet brought though their neighbours came.
+    StreamHole,
+    /// TCP segments cut by the snap length.
+    StreamCut,
+    /// Messages over TCP with a hole in them.
+    StreamTorn,
+    /// Searches for the next message in a TCP stream.
+    StreamDesync,
+    /// Messages over TCP that the end of the connection or of the input broke off.
+    StreamUnfinished,
+    /// Messages over TCP whose connection fell silent.
+    StreamIdle,
+    /// TCP streams that went because a bound was reached.
+    StreamEvicted,
+    /// TCP segments that came when their place had been given up.
+    StreamLate,
+}
+
+impl GivenUp {
+    /// All, in the order of reports.
+    pub const ALL: [Self; 14] = [
+        Self::FragmentOverlap,
+        Self::FragmentMalformed,
+        Self::FragmentCut,
+        Self::FragmentTimeout,
+        Self::FragmentEvicted,
+        Self::FragmentUnfinished,
+        Self::StreamHole,
+        Self::StreamCut,
+        Self::StreamTorn,
+        Self::StreamDesync,
+        Self::StreamUnfinished,
+        Self::StreamIdle,
+        Self::StreamEvicted,
+        Self::StreamLate,
+    ];
+
+    /// The label in reports and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::FragmentOverlap => "fragment_overlap",
+            Self::FragmentMalformed => "fragment_malformed",
+            Self::FragmentCut => "fragment_cut",
+            Self::FragmentTimeout => "fragment_timeout",
+            Self::FragmentEvicted => "fragment_evicted",
+            Self::FragmentUnfinished => "fragment_unfinished",
+            Self::StreamHole => "stream_hole",
+            Self::StreamCut => "stream_cut",
+            Self::StreamTorn => "stream_torn",
+            Self::StreamDesync => "stream_desync",
+            Self::StreamUnfinished => "stream_unfinished",
+            Self::StreamIdle => "stream_idle",
+            Self::StreamEvicted => "stream_evicted",
+            Self::StreamLate => "stream_late",
+        }
+    }
+
+    /// What was lost, for a person.
+    pub const fn loss(self) -> &'static str {
+        match self {
+            Self::FragmentOverlap => "IP fragments that overlap",
+            Self::FragmentMalformed => "IP fragments that contradict each other",
+            Self::FragmentCut => "IP fragments cut by the snap length",
+            Self::FragmentTimeout => "IP fragments whose others did not come",
+            Self::FragmentEvicted => "IP fragments for which there was no room",
+            Self::FragmentUnfinished => "IP fragments whose others had not come at the end",
+            Self::StreamHole => "holes in DNS over TCP",
+            Self::StreamCut => "segments of DNS over TCP cut by the snap length",
+            Self::StreamTorn => "messages over TCP with a hole in them",
+            Self::StreamDesync => "searches for a message in DNS over TCP",
+            Self::StreamUnfinished => "messages over TCP that were broken off",
+            Self::StreamIdle => "messages over TCP that were not finished in time",
+            Self::StreamEvicted => "streams of DNS over TCP for which there was no room",
+            Self::StreamLate => "segments of DNS over TCP that came too late",
+        }
+    }
+}
+
+/// How much was given up, by reason.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GivenUpCounts([u64; GivenUp::ALL.len()]);
+
+impl GivenUpCounts {
+    /// Counts one.
+    pub(super) const fn add(&mut self, why: GivenUp) {
+        self.add_many(why, 1);
+    }
+
+    /// Counts several.
+    pub(super) const fn add_many(&mut self, why: GivenUp, count: u64) {
+        self.0[why as usize] += count;
+    }
+
+    /// How much was given up for a reason: fragments, segments, holes, messages, as it says.
+    pub const fn of(&self, why: GivenUp) -> u64 {
+        self.0[why as usize]
+    }
+
+    /// All that was given up.
     pub fn total(&self) -> u64 {
         self.0.iter().sum()
     }

@@ -7,6 +7,6 @@ mod messages;
 mod names;
 mod report;
 
-pub use self::messages::Messages;
+pub use self::messages::write_message;
 pub use self::names::{Format as NamesFormat, Names};
-pub use self::report::{CaptureSummary, Format as ReportFormat, Report};
+pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};

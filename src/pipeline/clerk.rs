@@ -1,13 +1,15 @@
-//! Owns what is found: the ledger, and what was read of each capture.
+//! Owns what is found: the ledger, what was read of each capture, and what must be put together in the order of packets.
 
 use std::collections::BTreeSet;
 
-use super::worker::{Batch, Worker};
+use super::Settings;
+use super::worker::{Batch, Worker, look_up};
 use crate::day::Day;
-use crate::decode::Counts;
+use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
-use crate::export::{CaptureSummary, Report};
+use crate::export::{CaptureSummary, Found, Report};
 use crate::ledger::Ledger;
+use crate::watchlist::Watchlist;
 
 /// How far a replay is.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,18 +21,26 @@ pub struct Progress {
 }
 
 /// Takes what workers found, in one order.
-pub(super) struct Clerk<'p> {
+pub(super) struct Clerk<'a, 'p> {
     captures: Vec<CaptureSummary>,
     ledger: Ledger,
+    assembler: Assembler,
+    watchlist: Watchlist<'a>,
     so_far: Progress,
     progress: &'p mut dyn FnMut(Progress),
 }
 
-impl<'p> Clerk<'p> {
+impl<'a, 'p> Clerk<'a, 'p> {
     /// For captures of these names.
-    pub(super) fn new(paths: Vec<String>, max_sources: usize, progress: &'p mut dyn FnMut(Progress)) -> Self {
+    pub(super) fn new(
+        paths: Vec<String>,
+        settings: &Settings,
+        watchlist: Watchlist<'a>,
+        progress: &'p mut dyn FnMut(Progress),
+    ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
-        Self { captures, ledger: Ledger::new(max_sources), so_far: Progress::default(), progress }
+        let (ledger, assembler) = (Ledger::new(settings.max_sources), Assembler::new(settings.decode.clone()));
+        Self { captures, ledger, assembler, watchlist, so_far: Progress::default(), progress }
     }
 
     /// Takes what came of `octets` octets of the capture at a place.
@@ -38,14 +48,19 @@ impl<'p> Clerk<'p> {
         let capture = &mut self.captures[place];
         capture.packets += batch.packets;
         capture.bytes += batch.bytes;
-        capture.span = match (capture.span, batch.span) {
+        capture.span = match (capture.span, batch.span()) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
             (a, b) => a.or(b),
         };
         if let Some(link) = batch.unknown_link {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
-        batch.hits.iter().for_each(|hit| self.ledger.add(hit));
+        let Self { ledger, assembler, watchlist, .. } = self;
+        batch.hits.iter().for_each(|hit| ledger.add(hit));
+        for piece in batch.pieces.iter() {
+            // Nobody asks here which packet completed a message.
+            assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, |hit| ledger.add(&hit)));
+        }
         self.so_far.octets += octets;
         self.so_far.packets += batch.packets;
         (self.progress)(self.so_far);
@@ -59,8 +74,14 @@ impl<'p> Clerk<'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report(self, catalog: &Catalog, total: Total, skew: u16) -> Report<'_> {
-        Report::new(catalog, self.captures, total.counts, &total.days, skew, self.ledger)
+    pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, skew: u16) -> Report<'c> {
+        let Self { captures, mut ledger, mut assembler, mut watchlist, .. } = self;
+        assembler.finish(&mut |_, message| look_up(message, &mut watchlist, |hit| ledger.add(&hit)));
+        total.days.extend(watchlist.days());
+        let mut messages = Messages::in_packets(&total.counts);
+        messages.merge(assembler.messages());
+        let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
+        Report::new(catalog, captures, found, &total.days, skew, ledger)
     }
 }
 

@@ -16,6 +16,8 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 
+use crate::decode;
+
 /// What to look for, and how much of it to keep.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -23,6 +25,6 @@ pub struct Settings {
     pub skew: u16,
     /// Sources of a family and list day whose evidence is kept.
     pub max_sources: usize,
-    /// Ports to look for DNS on beside the usual.
-    pub ports: Vec<u16>,
+    /// Where to look for DNS.
+    pub decode: decode::Config,
 }

@@ -41,7 +41,7 @@ pub fn replay<'a>(
 ) -> Report<'a> {
     let shelf = Shelf::new(catalog);
     let worker = || Worker::new(settings, shelf.watchlist(settings));
-    let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings.max_sources, progress);
+    let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, shelf.watchlist(settings), progress);
     let mut total = Total::default();
     if threads == 1 {
         let mut worker = worker();
@@ -160,7 +160,7 @@ fn work<'a>(mut worker: Worker<'a>, take_work: &Receiver<Work>, give_event: &Sen
 }
 
 /// Takes events in the order of their sequence until no more come.
-fn collect(clerk: &mut Clerk<'_>, take_event: &Receiver<(u64, Event)>, give_block: &Sender<Vec<u8>>) {
+fn collect(clerk: &mut Clerk<'_, '_>, take_event: &Receiver<(u64, Event)>, give_block: &Sender<Vec<u8>>) {
     let mut early = BTreeMap::new();
     let mut next = 0;
     for (sequence, event) in take_event {

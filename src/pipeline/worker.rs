@@ -2,7 +2,7 @@
 
 use super::Settings;
 use crate::day::Timestamp;
-use crate::decode::{Counts, Decoder, Outcome};
+use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading};
 use crate::ledger::Hit;
 use crate::source::{LinkType, Record};
 use crate::watchlist::Watchlist;
@@ -16,21 +16,38 @@ pub(super) struct Worker<'a> {
 }
 
 /// What came of one block.
-#[derive(Default)]
 pub(super) struct Batch {
     pub(super) packets: u64,
     /// Octets captured.
     pub(super) bytes: u64,
-    /// Earliest and latest packet.
-    pub(super) span: Option<(Timestamp, Timestamp)>,
+    /// The earliest packet; later than all where there is none.
+    first: Timestamp,
+    /// The latest packet.
+    last: Timestamp,
     /// The first link type that cannot be read.
     pub(super) unknown_link: Option<LinkType>,
     pub(super) hits: Vec<Hit>,
+    /// What must be put together with packets of other blocks.
+    pub(super) pieces: Pieces,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        let (first, last) = (Timestamp::MAX, Timestamp::default());
+        Self { packets: 0, bytes: 0, first, last, unknown_link: None, hits: vec![], pieces: Pieces::default() }
+    }
+}
+
+impl Batch {
+    /// Earliest and latest packet.
+    pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        (self.packets > 0).then_some((self.first, self.last))
+    }
 }
 
 impl<'a> Worker<'a> {
     pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
-        Self { decoder: Decoder::new(&settings.ports), watchlist, counts: Counts::default(), batch: Batch::default() }
+        Self { decoder: Decoder::new(settings.decode.clone()), watchlist, counts: Counts::default(), batch: Batch::default() }
     }
 
     /// Takes one packet.
@@ -39,26 +56,32 @@ impl<'a> Worker<'a> {
         let Self { decoder, watchlist, counts, batch } = self;
         batch.packets += 1;
         batch.bytes += record.data.len() as u64;
-        let (first, last) = batch.span.get_or_insert((record.time, record.time));
-        *first = record.time.min(*first);
-        *last = record.time.max(*last);
-        let message = match decoder.message(record) {
-            Ok(message) => message,
-            Err(outcome) => {
-                if outcome == Outcome::UnknownLink {
-                    batch.unknown_link.get_or_insert(record.link);
-                }
-                return counts.add(outcome);
+        batch.first = record.time.min(batch.first);
+        batch.last = record.time.max(batch.last);
+        match decoder.quick(record) {
+            Some(Reading::Message(message)) => {
+                counts.add(message.outcome());
+                look_up(&message, watchlist, |hit| batch.hits.push(hit));
             }
-        };
-        counts.add(message.outcome);
-        let Some(question) = message.question else { return };
-        let response = message.header.is_response();
-        watchlist.find(message.time, question.name, |matched| {
-            // A response counts for the one who is answered.
-            let source = if response { message.destination() } else { message.source() };
-            batch.hits.push(Hit { source, time: message.time, response, matched });
-        });
+            Some(reading) => counts.add(reading.outcome()),
+            None => self.take_thoroughly(record),
+        }
+    }
+
+    /// Takes a packet that is not of the usual kind.
+    #[inline(never)]
+    fn take_thoroughly(&mut self, record: Record<'_>) {
+        let Self { decoder, watchlist, counts, batch } = self;
+        let reading = decoder.thorough(record);
+        counts.add(reading.outcome());
+        match reading {
+            Reading::Message(message) => look_up(&message, watchlist, |hit| batch.hits.push(hit)),
+            Reading::Piece(piece) => batch.pieces.push(&piece),
+            Reading::Nothing(Outcome::UnknownLink) => {
+                batch.unknown_link.get_or_insert(record.link);
+            }
+            Reading::Nothing(_) => {}
+        }
     }
 
     /// What came since the last call.
@@ -70,4 +93,18 @@ impl<'a> Worker<'a> {
     pub(super) fn finish(self) -> (Counts, Watchlist<'a>) {
         (self.counts, self.watchlist)
     }
+}
+
+/// Finds out which listed names a message asks for or answers.
+#[inline(always)]
+pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, mut each: impl FnMut(Hit)) {
+    let Some(question) = message.question else { return };
+    let candidates = watchlist.candidates(message.time, question.name);
+    if candidates.is_empty() {
+        return;
+    }
+    let (time, response) = (message.time, message.header.is_response());
+    // A response counts for the one who is answered.
+    let source = if response { message.destination() } else { message.source() };
+    watchlist.find(candidates, question.name, |matched| each(Hit { source, time, response, matched }));
 }

@@ -41,20 +41,76 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
-    /// IP, as OpenBSD numbers it.
-    pub const RAW_OPENBSD: Self = Self(14);
+    /// IEEE 802.5.
+    pub const TOKEN_RING: Self = Self(6);
+    /// ARCNET, as BSD captures it.
+    pub const ARCNET: Self = Self(7);
+    /// PPP.
+    pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// IP, as most systems numbered it before the registry.
     pub const RAW_DLT: Self = Self(12);
+    /// IP, as OpenBSD numbers it.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP in HDLC framing, or Cisco's.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE session packets without their Ethernet header.
+    pub const PPP_ETHER: Self = Self(51);
+    /// LLC over ATM.
+    pub const ATM_RFC1483: Self = Self(100);
     /// IP, version by its first four bits.
     pub const RAW: Self = Self(101);
+    /// Cisco's HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// 802.11.
+    pub const IEEE802_11: Self = Self(105);
+    /// Frame Relay.
+    pub const FRAME_RELAY: Self = Self(107);
     /// OpenBSD loopback: the address family in network byte order.
     pub const LOOP: Self = Self(108);
+    /// OpenBSD IPsec.
+    pub const ENC: Self = Self(109);
     /// Linux "any" interface.
     pub const LINUX_SLL: Self = Self(113);
+    /// OpenBSD packet filter log.
+    pub const PFLOG: Self = Self(117);
+    /// 802.11 behind a Prism header.
+    pub const IEEE802_11_PRISM: Self = Self(119);
+    /// IP over Fibre Channel.
+    pub const IP_OVER_FC: Self = Self(122);
+    /// SunATM.
+    pub const SUNATM: Self = Self(123);
+    /// 802.11 behind a radiotap header.
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// ARCNET, as Linux captures it.
+    pub const ARCNET_LINUX: Self = Self(129);
+    /// 802.11 behind an AVS header.
+    pub const IEEE802_11_AVS: Self = Self(163);
+    /// PPP with the direction in place of the address.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Per-packet information, then another link type.
+    pub const PPI: Self = Self(192);
+    /// PPP behind an octet of direction.
+    pub const PPP_WITH_DIRECTION: Self = Self(204);
+    /// Cisco's HDLC behind an octet of direction.
+    pub const C_HDLC_WITH_DIRECTION: Self = Self(205);
+    /// Frame Relay behind an octet of direction.
+    pub const FRAME_RELAY_WITH_DIRECTION: Self = Self(206);
+    /// MPLS.
+    pub const MPLS: Self = Self(219);
     /// IPv4.
     pub const IPV4: Self = Self(228);
     /// IPv6.
     pub const IPV6: Self = Self(229);
+    /// Linux netfilter log.
+    pub const NFLOG: Self = Self(239);
+    /// Hilscher netANALYZER: Ethernet behind four octets.
+    pub const NETANALYZER: Self = Self(240);
+    /// The same with a preamble.
+    pub const NETANALYZER_TRANSPARENT: Self = Self(241);
+    /// Ethernet with a preamble (IEEE 802.3br).
+    pub const ETHERNET_MPACKET: Self = Self(274);
     /// Linux "any" interface, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 }

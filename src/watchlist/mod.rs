@@ -44,6 +44,19 @@ pub struct Match {
     pub collision: bool,
 }
 
+/// Families that could generate a name.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Candidates(u64);
+
+impl Candidates {
+    /// Whether there are none.
+    #[inline]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
 /// Matches names against the lists of the open days. Each thread has its own.
 pub struct Watchlist<'a> {
     catalog: &'a Catalog,
@@ -80,17 +93,14 @@ impl<'a> Watchlist<'a> {
         }
     }
 
-    /// Reports every list that holds `name` and is open at `time`.
-    #[inline]
-    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, matched: impl FnMut(Match)) {
+    /// Tells which families could generate `name` for a packet of `time`; nearly always none.
+    #[inline(always)]
+    pub fn candidates(&mut self, time: Timestamp, name: RawName<'_>) -> Candidates {
         let day = time.day();
         if day != self.today {
             self.enter(day);
         }
-        let families = self.gate.families(name);
-        if families > 0 {
-            self.find_in(families, name, matched);
-        }
+        Candidates(self.gate.families(name))
     }
 
     /// Days of the packets looked at.
@@ -98,11 +108,14 @@ impl<'a> Watchlist<'a> {
         &self.days
     }
 
-    /// Looks into the lists of the families marked in `families`.
-    fn find_in(&mut self, families: u64, name: RawName<'_>, mut matched: impl FnMut(Match)) {
+    /// Reports every list of the candidates that holds `name` and is open for the packet they were told for, the last.
+    ///
+    /// Apart from [`Self::candidates`], so that a packet that ends there needs nothing of what this does.
+    #[inline(never)]
+    pub fn find(&mut self, candidates: Candidates, name: RawName<'_>, mut matched: impl FnMut(Match)) {
         let name = Name::from(name);
         let hash = List::hash(&self.hasher, &name);
-        let mut left = families;
+        let mut left = candidates.0;
         while left > 0 {
             let family = left.trailing_zeros() as FamilyId;
             left &= left - 1;

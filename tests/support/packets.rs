@@ -98,3 +98,42 @@ fn checksum(parts: &[&[u8]]) -> [u8; 2] {
     let folded = (sum & 0xFFFF) + (sum >> 16);
     (!((folded & 0xFFFF) + (folded >> 16)) as u16).to_be_bytes()
 }
+
+/// An IP packet with a TCP segment; flags as in the header's octet.
+pub fn tcp(source: SocketAddr, destination: SocketAddr, sequence: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
+    let mut segment = vec![];
+    segment.extend(source.port().to_be_bytes());
+    segment.extend(destination.port().to_be_bytes());
+    segment.extend(sequence.to_be_bytes());
+    segment.extend([0, 0, 0, 0, 0x50, flags, 0xFF, 0xFF, 0, 0, 0, 0]);
+    segment.extend_from_slice(payload);
+    ip(source.ip(), destination.ip(), 6, segment)
+}
+
+/// The fragments of an IP packet, cut at these octets of its payload, rounded to eight.
+pub fn fragments(packet: &[u8], id: u32, cuts: &[usize]) -> Vec<Vec<u8>> {
+    let v4 = packet[0] >> 4 == 4;
+    let (header, payload) = packet.split_at(if v4 { 20 } else { 40 });
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut / 8 * 8).filter(|cut| (1..payload.len()).contains(cut)).collect();
+    cuts.extend([0, payload.len()]);
+    cuts.sort_unstable();
+    cuts.dedup();
+    let parts = cuts.windows(2).map(|ends| {
+        let (start, end) = (ends[0], ends[1]);
+        let more = u16::from(end < payload.len());
+        let mut header = header.to_vec();
+        let part = if v4 {
+            header[2..4].copy_from_slice(&(20 + (end - start) as u16).to_be_bytes());
+            header[4..6].copy_from_slice(&(id as u16).to_be_bytes());
+            header[6..8].copy_from_slice(&(more << 13 | (start / 8) as u16).to_be_bytes());
+            payload[start..end].to_vec()
+        } else {
+            header[4..6].copy_from_slice(&(8 + (end - start) as u16).to_be_bytes());
+            let next = std::mem::replace(&mut header[6], 44);
+            let place = (start as u16 | more).to_be_bytes();
+            [&[next, 0, place[0], place[1]][..], &id.to_be_bytes(), &payload[start..end]].concat()
+        };
+        [header, part].concat()
+    });
+    parts.collect()
+}

@@ -27,20 +27,6 @@ impl StreamLoss {
     pub(in crate::decode) const ALL: [Self; 8] =
         [Self::Hole, Self::Cut, Self::Torn, Self::Desync, Self::Unfinished, Self::Idle, Self::Evicted, Self::Late];
 
-    /// The label in reports and metrics.
-    pub(in crate::decode) const fn label(self) -> &'static str {
-        match self {
-            Self::Hole => "hole",
-            Self::Cut => "cut",
-            Self::Torn => "torn",
-            Self::Desync => "desync",
-            Self::Unfinished => "unfinished",
-            Self::Idle => "idle",
-            Self::Evicted => "evicted",
-            Self::Late => "late",
-        }
-    }
-
     /// Whether its octets were captured: those of the others are missing from the capture itself.
     pub(in crate::decode) const fn was_seen(self) -> bool {
         !matches!(self, Self::Hole | Self::Cut)
@@ -71,6 +57,7 @@ impl Losses {
     }
 
     /// Whether nothing was lost.
+    #[cfg(test)]
     pub(in crate::decode) fn is_empty(&self) -> bool {
         *self == Self::default()
     }

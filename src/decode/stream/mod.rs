@@ -166,6 +166,9 @@ impl Streams {
         while let Some((flow, half)) = self.halves.pop_lru() {
             self.remove(flow, half, StreamLoss::Unfinished, found);
         }
+        let Octets { taken, delivered, repeated } = self.octets;
+        let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
+        debug_assert_eq!(taken, accounted, "octets of a stream went astray");
     }
 
     /// What was lost so far.
@@ -174,6 +177,7 @@ impl Streams {
     }
 
     /// Where the octets went: with [`Losses::seen_octets`] and [`Self::held`], every octet taken is accounted for.
+    #[cfg(test)]
     pub(super) const fn octets(&self) -> &Octets {
         &self.octets
     }
@@ -184,6 +188,7 @@ impl Streams {
     }
 
     /// Octets of memory in use, by estimate.
+    #[cfg(test)]
     pub(super) const fn memory(&self) -> usize {
         self.load.memory
     }

@@ -102,7 +102,8 @@ fn shown(found: &Found<'_>) -> String {
 
 /// Events and octets of each loss.
 pub(super) fn shown_losses(losses: &Losses) -> String {
-    let lost = StreamLoss::ALL.into_iter().map(|loss| (loss.label(), losses.events(loss), losses.octets(loss)));
+    let lost =
+        StreamLoss::ALL.into_iter().map(|loss| (format!("{loss:?}").to_lowercase(), losses.events(loss), losses.octets(loss)));
     let lost = lost.filter(|(_, events, octets)| events + octets > 0);
     lost.map(|(label, events, octets)| format!("{label} {events}/{octets}")).collect::<Vec<_>>().join(", ")
 }
@@ -465,7 +466,7 @@ fn times() {
 
 #[test]
 fn losses_have_their_own_labels() {
-    let labels: BTreeSet<&str> = StreamLoss::ALL.into_iter().map(StreamLoss::label).collect();
+    let labels: BTreeSet<String> = StreamLoss::ALL.into_iter().map(|loss| format!("{loss:?}")).collect();
     assert_eq!(labels.len(), StreamLoss::ALL.len());
     for (place, loss) in StreamLoss::ALL.into_iter().enumerate() {
         assert_eq!(loss as usize, place);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::Report;
-use crate::decode::Outcome;
+use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::ledger::Verdict;
 
 #[derive(Serialize)]
@@ -62,13 +62,24 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
     });
     rows(out, captures)?;
 
-    write!(out, "],\n \"packets\": {{\"read\": {}, \"outcomes\": {{", report.counts.total())?;
+    write!(out, "],\n \"packets\": {{\"read\": {}, \"outcomes\": {{", report.found.counts.total())?;
     for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
         let comma = if place > 0 { ", " } else { "" };
-        write!(out, "{comma}\"{}\": {}", outcome.label(), report.counts.of(outcome))?;
+        write!(out, "{comma}\"{}\": {}", outcome.label(), report.found.counts.of(outcome))?;
     }
 
-    write!(out, "}}}},\n \"matches_not_kept\": {},\n \"lists\": [", report.refused)?;
+    write!(out, "}}}},\n \"messages\": {{")?;
+    for (place, transport) in Transport::ALL.into_iter().enumerate() {
+        let comma = if place > 0 { ", " } else { "" };
+        let of = Kind::ALL.map(|kind| format!("\"{}\": {}", kind.label(), report.found.messages.of(transport, kind)));
+        write!(out, "{comma}\"{}\": {{{}}}", transport.label(), of.join(", "))?;
+    }
+    write!(out, "}},\n \"given_up\": {{")?;
+    for (place, why) in GivenUp::ALL.into_iter().enumerate() {
+        let comma = if place > 0 { ", " } else { "" };
+        write!(out, "{comma}\"{}\": {}", why.label(), report.found.given_up.of(why))?;
+    }
+    write!(out, "}},\n \"matches_not_kept\": {},\n \"lists\": [", report.refused)?;
     let lists = report.lists.iter().map(|&(id, list_day)| {
         let family = report.catalog.family(id);
         List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day) }

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use crate::day::{Day, Timestamp};
-use crate::decode::Counts;
+use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
 use crate::ledger::{Evidence, Key, Ledger, Verdict};
 use crate::watchlist::{Hasher, List};
@@ -32,10 +32,29 @@ pub enum Format {
 pub struct Report<'a> {
     catalog: &'a Catalog,
     captures: Vec<CaptureSummary>,
-    counts: Counts,
+    found: Found,
     lists: BTreeSet<(FamilyId, Day)>,
     rows: Vec<(Key, Evidence)>,
     refused: u64,
+}
+
+/// What became of packets, and of the messages in them.
+pub struct Found {
+    /// Packets, by outcome.
+    pub counts: Counts,
+    /// Messages, by kind.
+    pub messages: Messages,
+    /// What was given up of messages in several packets.
+    pub given_up: GivenUpCounts,
+}
+
+impl Found {
+    /// What may have held a message that was missed, for a person: how much, of what.
+    pub fn losses(&self) -> impl Iterator<Item = (u64, &'static str)> {
+        let packets = Outcome::ALL.into_iter().filter_map(|outcome| Some((self.counts.of(outcome), outcome.loss()?)));
+        let pieces = GivenUp::ALL.into_iter().map(|why| (self.given_up.of(why), why.loss()));
+        packets.chain(pieces).filter(|(count, _)| *count > 0)
+    }
 }
 
 /// What was read of one capture.
@@ -67,7 +86,7 @@ impl<'a> Report<'a> {
     pub fn new(
         catalog: &'a Catalog,
         captures: Vec<CaptureSummary>,
-        counts: Counts,
+        found: Found,
         days: &BTreeSet<Day>,
         skew: u16,
         ledger: Ledger,
@@ -80,7 +99,7 @@ impl<'a> Report<'a> {
             }
         }
         let refused = ledger.refused();
-        Self { catalog, captures, counts, lists, rows: ledger.into_sorted(), refused }
+        Self { catalog, captures, found, lists, rows: ledger.into_sorted(), refused }
     }
 
     /// What was read of each capture.
@@ -89,8 +108,8 @@ impl<'a> Report<'a> {
     }
 
     /// What became of the packets.
-    pub const fn counts(&self) -> &Counts {
-        &self.counts
+    pub const fn found(&self) -> &Found {
+        &self.found
     }
 
     /// Writes it.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use super::{CaptureSummary, Report};
 use crate::day::Timestamp;
-use crate::decode::Outcome;
+use crate::decode::{Kind, Transport};
 use crate::ledger::{Evidence, Key, Verdict};
 use crate::name::Name;
 use crate::watchlist::{List, known_collision};
@@ -43,15 +43,16 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if report.captures.len() > 1 {
-        writeln!(out, "Together {}", count(report.counts.total(), "packet"))?;
+        writeln!(out, "Together {}", count(report.found.counts.total(), "packet"))?;
     }
-    let messages = report.counts.of(Outcome::DnsQuery) + report.counts.of(Outcome::DnsResponse);
+    let messages = |kind| Transport::ALL.map(|transport| report.found.messages.of(transport, kind)).iter().sum::<u64>();
+    let (queries, responses) = (messages(Kind::Query), messages(Kind::Response));
     writeln!(
         out,
         "  {} ({}, {})",
-        count(messages, "DNS message"),
-        counted(report.counts.of(Outcome::DnsQuery), "query", "queries"),
-        count(report.counts.of(Outcome::DnsResponse), "response")
+        count(queries + responses, "DNS message"),
+        counted(queries, "query", "queries"),
+        count(responses, "response")
     )
 }
 
@@ -163,15 +164,12 @@ fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Resul
 
 /// What could not be read, only where there is something.
 fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let total = report.counts.total();
+    let total = report.found.counts.total();
     let mut heading = "\nNot read\n";
-    for outcome in Outcome::ALL {
-        let (packets, Some(what)) = (report.counts.of(outcome), outcome.loss()) else { continue };
-        if packets > 0 {
-            let share = 100.0 * packets as f64 / total as f64;
-            writeln!(out, "{heading}  {:>12} {share:>6.2} %  {what}", grouped(packets))?;
-            heading = "";
-        }
+    for (count, what) in report.found.losses() {
+        let share = 100.0 * count as f64 / total as f64;
+        writeln!(out, "{heading}  {:>12} {share:>6.2} %  {what}", grouped(count))?;
+        heading = "";
     }
     if report.refused > 0 {
         writeln!(
