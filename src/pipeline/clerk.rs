@@ -1,7 +1,9 @@
 //! Owns what is found: the ledger, and what was read of each capture.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::Settings;
 use super::worker::{Batch, Worker};
 use crate::day::Day;
 use crate::decode::Counts;
@@ -46,6 +48,7 @@ impl<'p> Clerk<'p> {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
         batch.hits.iter().for_each(|hit| self.ledger.add(hit));
+        batch.sightings.iter().for_each(|sighting| self.ledger.note(sighting));
         self.so_far.octets += octets;
         self.so_far.packets += batch.packets;
         (self.progress)(self.so_far);
@@ -59,8 +62,9 @@ impl<'p> Clerk<'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report(self, catalog: &Catalog, total: Total, skew: u16) -> Report<'_> {
-        Report::new(catalog, self.captures, total.counts, &total.days, skew, self.ledger)
+    pub(super) fn report<'a>(self, catalog: &'a Catalog, total: Total, settings: &Settings) -> Report<'a> {
+        let patterns = Arc::clone(&settings.patterns);
+        Report::new(catalog, self.captures, total.counts, &total.days, settings.skew, self.ledger, patterns)
     }
 }
 

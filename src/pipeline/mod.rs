@@ -16,6 +16,10 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 
+use std::sync::Arc;
+
+use crate::watchlist::{Patterns, SearchList};
+
 /// What to look for, and how much of it to keep.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -25,4 +29,8 @@ pub struct Settings {
     pub max_sources: usize,
     /// Ports to look for DNS on beside the usual.
     pub ports: Vec<u16>,
+    /// What to watch beside the generated names. The report speaks of them too.
+    pub patterns: Arc<Patterns>,
+    /// What clients may append to the names that they look for.
+    pub search_list: SearchList,
 }

@@ -1,11 +1,14 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+use std::net::IpAddr;
+
 use super::Settings;
 use crate::day::Timestamp;
 use crate::decode::{Counts, Decoder, Outcome};
-use crate::ledger::Hit;
+use crate::ledger::{Hit, Sighting};
+use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::Watchlist;
+use crate::watchlist::{Listed, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -26,6 +29,7 @@ pub(super) struct Batch {
     /// The first link type that cannot be read.
     pub(super) unknown_link: Option<LinkType>,
     pub(super) hits: Vec<Hit>,
+    pub(super) sightings: Vec<Sighting>,
 }
 
 impl<'a> Worker<'a> {
@@ -54,11 +58,15 @@ impl<'a> Worker<'a> {
         counts.add(message.outcome);
         let Some(question) = message.question else { return };
         let response = message.header.is_response();
-        watchlist.find(message.time, question.name, |matched| {
+        let worth_more = watchlist.find(message.time, question.name, |matched| {
             // A response counts for the one who is answered.
             let source = if response { message.destination() } else { message.source() };
             batch.hits.push(Hit { source, time: message.time, response, matched });
         });
+        if let Some(listed) = worth_more {
+            let source = if response { message.destination() } else { message.source() };
+            find_others(watchlist, batch, listed, question.name, (source, message.time, response));
+        }
     }
 
     /// What came since the last call.
@@ -70,4 +78,23 @@ impl<'a> Worker<'a> {
     pub(super) fn finish(self) -> (Counts, Watchlist<'a>) {
         (self.counts, self.watchlist)
     }
+}
+
+/// Looks for what few names are. Takes what it needs of the message and no reference to it, so that the hot loop can keep
+/// the message in registers.
+#[cold]
+#[inline(never)]
+fn find_others(
+    watchlist: &mut Watchlist<'_>,
+    batch: &mut Batch,
+    listed: Listed,
+    name: RawName<'_>,
+    (source, time, response): (IpAddr, Timestamp, bool),
+) {
+    watchlist.find_others(
+        listed,
+        name,
+        &mut |matched| batch.hits.push(Hit { source, time, response, matched }),
+        &mut |pattern| batch.sightings.push(Sighting { source, time, response, pattern }),
+    );
 }

@@ -6,9 +6,18 @@
 //! 3. [`List`]: does the list of that family and day hold the name? Exact: the name itself is compared.
 //!
 //! Lists are built when the first name of a family's shape asks for them, by whoever runs the threads ([`Lists`]).
+//!
+//! Beside the generated names there are [`Patterns`] to watch, of which most names are told apart as early. Either is
+//! looked for in the name as it was asked and, where nothing is found, in what is left of it without a suffix of the
+//! client's [`SearchList`].
 
 mod collision;
+mod glance;
+mod indicators;
 mod list;
+mod outline;
+mod pattern;
+mod search_list;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -19,7 +28,11 @@ pub use hashbrown::DefaultHashBuilder as Hasher;
 
 pub use self::collision::{Collision, known_collision};
 pub use self::list::List;
+pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
+pub use self::search_list::SearchList;
 
+use self::glance::Glance;
+use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
 use crate::dga::{Catalog, FamilyId};
@@ -44,12 +57,20 @@ pub struct Match {
     pub collision: bool,
 }
 
+/// Whether a list holds the name as it was asked.
+#[derive(Clone, Copy)]
+pub struct Listed(bool);
+
 /// Matches names against the lists of the open days. Each thread has its own.
 pub struct Watchlist<'a> {
     catalog: &'a Catalog,
     lists: &'a dyn Lists,
     hasher: Hasher,
     gate: Gate,
+    glance: Box<Glance>,
+    patterns: &'a Patterns,
+    search_list: &'a SearchList,
+    scratch: Scratch,
     /// List days before and after the packet's own that are open.
     skew: i32,
     /// The day of the last packet.
@@ -67,12 +88,24 @@ struct Open {
 
 impl<'a> Watchlist<'a> {
     /// Opens the lists of `skew` days around each packet's own. `hasher` must be the one that `lists` builds with.
-    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, hasher: Hasher, skew: u16) -> Self {
+    pub fn new(
+        catalog: &'a Catalog,
+        lists: &'a dyn Lists,
+        hasher: Hasher,
+        skew: u16,
+        patterns: &'a Patterns,
+        search_list: &'a SearchList,
+    ) -> Self {
+        let gate = Gate::new(catalog);
         Self {
             catalog,
             lists,
             hasher,
-            gate: Gate::new(catalog),
+            glance: Box::new(Glance::new(&gate, patterns, search_list)),
+            gate,
+            patterns,
+            search_list,
+            scratch: Scratch::default(),
             skew: skew.into(),
             today: Day::EPOCH.plus(-1),
             open: vec![],
@@ -80,17 +113,20 @@ impl<'a> Watchlist<'a> {
         }
     }
 
-    /// Reports every list that holds `name` and is open at `time`.
+    /// Reports every list that holds `name` and is open at `time`. Returns what [`Self::find_others`] wants where the name
+    /// is worth it: few are.
     #[inline]
-    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, matched: impl FnMut(Match)) {
+    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, matched: impl FnMut(Match)) -> Option<Listed> {
         let day = time.day();
         if day != self.today {
             self.enter(day);
         }
-        let families = self.gate.families(name);
-        if families > 0 {
-            self.find_in(families, name, matched);
+        if !self.glance.opens(name) {
+            return None;
         }
+        let families = self.gate.families_of_shape(name);
+        let listed = families > 0 && self.find_in(families, &Name::from(name), matched);
+        self.glance.opens_for_others(name).then_some(Listed(listed))
     }
 
     /// Days of the packets looked at.
@@ -98,10 +134,43 @@ impl<'a> Watchlist<'a> {
         &self.days
     }
 
-    /// Looks into the lists of the families marked in `families`.
-    fn find_in(&mut self, families: u64, name: RawName<'_>, mut matched: impl FnMut(Match)) {
+    /// Reports every pattern that matches `name`, or what is in front of a suffix that the client may have appended, and,
+    /// unless a list holds the name itself, every list that holds what is in front.
+    ///
+    /// Suffixes are tried from the longest on. The first after which something is found counts, so that no message counts
+    /// twice. To be called after [`Self::find`], which opens the lists; apart from it, so that whatever is called for one
+    /// name in a hundred leaves no trace in the loop that all of them go through.
+    #[inline(never)]
+    pub fn find_others(
+        &mut self,
+        Listed(mut listed): Listed,
+        name: RawName<'_>,
+        matched: &mut dyn FnMut(Match),
+        sighted: &mut dyn FnMut(PatternId),
+    ) {
+        let wire = name.as_wire();
+        let appended = self.search_list.may_end(wire);
+        if !appended && !self.patterns.may_match(wire) {
+            return;
+        }
         let name = Name::from(name);
-        let hash = List::hash(&self.hasher, &name);
+        let mut watched = self.patterns.find(&name, &mut self.scratch, sighted);
+        if !appended {
+            return;
+        }
+        for place in 0..self.search_list.len() {
+            let Some(bare) = self.search_list.strip(place, &name) else { continue };
+            listed = listed || self.find_in(self.gate.families(bare.as_raw()), &bare, &mut *matched);
+            watched = watched || self.patterns.find(&bare, &mut self.scratch, sighted);
+        }
+    }
+
+    /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
+    // Always: the cold caller is a second one, for which the compiler would leave the hot loop with a call (5 % of a replay).
+    #[inline(always)]
+    fn find_in(&mut self, families: u64, name: &Name, mut matched: impl FnMut(Match)) -> bool {
+        let hash = List::hash(&self.hasher, name);
+        let mut found = false;
         let mut left = families;
         while left > 0 {
             let family = left.trailing_zeros() as FamilyId;
@@ -111,11 +180,13 @@ impl<'a> Watchlist<'a> {
                     let edition = self.catalog.family(family).edition(open.list_day);
                     self.lists.get(family, edition)
                 });
-                if let Some(index) = list.find(hash, &name) {
+                if let Some(index) = list.find(hash, name) {
+                    found = true;
                     matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });
                 }
             }
         }
+        found
     }
 
     /// Opens the list days around `today`, keeping those that were open already.
