@@ -139,6 +139,16 @@ impl Name {
         RawName { wire: self.as_wire() }
     }
 
+    /// Makes it `raw` in lower case: [`From`] without the octets that nobody will look at.
+    #[inline]
+    pub fn set(&mut self, raw: RawName<'_>) {
+        self.length = raw.wire.len() as u8;
+        let octets = &mut self.octets[..raw.wire.len()];
+        octets.copy_from_slice(raw.wire);
+        // Length octets stay: they are at most 63, below `A`.
+        octets.make_ascii_lowercase();
+    }
+
     /// What stands before `suffix`, as a name of its own: `a.b` of `a.b.c` before `c`. `None` where it ends otherwise, or
     /// is no more than the suffix.
     pub fn strip_suffix(&self, suffix: &Self) -> Option<Self> {
@@ -186,11 +196,8 @@ impl Name {
 impl From<RawName<'_>> for Name {
     #[inline]
     fn from(raw: RawName<'_>) -> Self {
-        let mut name = Self { length: raw.wire.len() as u8, octets: [0; MAX_OCTETS] };
-        let octets = &mut name.octets[..raw.wire.len()];
-        octets.copy_from_slice(raw.wire);
-        // Length octets stay: they are at most 63, below `A`.
-        octets.make_ascii_lowercase();
+        let mut name = Self::root();
+        name.set(raw);
         name
     }
 }

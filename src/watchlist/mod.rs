@@ -63,9 +63,9 @@ pub struct Listed(bool);
 
 /// Matches names against the lists of the open days. Each thread has its own.
 pub struct Watchlist<'a> {
-    catalog: &'a Catalog,
-    lists: &'a dyn Lists,
-    hasher: Hasher,
+    lists: OpenLists<'a>,
+    /// The name that is looked for: kept, because clearing one costs as much as a lookup.
+    name: Name,
     gate: Gate,
     glance: Box<Glance>,
     patterns: &'a Patterns,
@@ -75,10 +75,17 @@ pub struct Watchlist<'a> {
     skew: i32,
     /// The day of the last packet.
     today: Day,
-    /// The open lists of each family, those used so far.
-    open: Vec<Vec<Open>>,
     /// Days met.
     days: BTreeSet<Day>,
+}
+
+/// The lists of the open days.
+struct OpenLists<'a> {
+    catalog: &'a Catalog,
+    source: &'a dyn Lists,
+    hasher: Hasher,
+    /// Those of each family, as far as they were used.
+    open: Vec<Vec<Open>>,
 }
 
 struct Open {
@@ -98,9 +105,8 @@ impl<'a> Watchlist<'a> {
     ) -> Self {
         let gate = Gate::new(catalog);
         Self {
-            catalog,
-            lists,
-            hasher,
+            lists: OpenLists { catalog, source: lists, hasher, open: vec![] },
+            name: Name::root(),
             glance: Box::new(Glance::new(&gate, patterns, search_list)),
             gate,
             patterns,
@@ -108,7 +114,6 @@ impl<'a> Watchlist<'a> {
             scratch: Scratch::default(),
             skew: skew.into(),
             today: Day::EPOCH.plus(-1),
-            open: vec![],
             days: BTreeSet::new(),
         }
     }
@@ -125,7 +130,11 @@ impl<'a> Watchlist<'a> {
             return None;
         }
         let families = self.gate.families_of_shape(name);
-        let listed = families > 0 && self.find_in(families, &Name::from(name), matched);
+        let mut listed = false;
+        if families > 0 {
+            self.name.set(name);
+            listed = self.lists.find(families, &self.name, matched);
+        }
         self.glance.opens_for_others(name).then_some(Listed(listed))
     }
 
@@ -153,22 +162,43 @@ impl<'a> Watchlist<'a> {
         if !appended && !self.patterns.may_match(wire) {
             return;
         }
-        let name = Name::from(name);
-        let mut watched = self.patterns.find(&name, &mut self.scratch, sighted);
+        self.name.set(name);
+        let name = &self.name;
+        let mut watched = self.patterns.find(name, &mut self.scratch, sighted);
         if !appended {
             return;
         }
         for place in 0..self.search_list.len() {
-            let Some(bare) = self.search_list.strip(place, &name) else { continue };
-            listed = listed || self.find_in(self.gate.families(bare.as_raw()), &bare, &mut *matched);
+            let Some(bare) = self.search_list.strip(place, name) else { continue };
+            listed = listed || self.lists.find(self.gate.families(bare.as_raw()), &bare, &mut *matched);
             watched = watched || self.patterns.find(&bare, &mut self.scratch, sighted);
         }
     }
 
+    /// Opens the list days around `today`, keeping those that were open already.
+    #[cold]
+    fn enter(&mut self, today: Day) {
+        self.today = today;
+        self.days.insert(today);
+        let OpenLists { catalog, open: lists, .. } = &mut self.lists;
+        let mut before = std::mem::take(lists);
+        before.resize_with(catalog.iter().len(), Vec::new);
+        for ((_, family), mut before) in catalog.iter().zip(before) {
+            let skew = if family.follows_host_clock() { self.skew } else { 0 };
+            let open = today.plus(-skew).through(today.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|list_day| {
+                let kept = before.iter_mut().find(|open| open.list_day == list_day);
+                Open { list_day, list: kept.and_then(|open| open.list.take()) }
+            });
+            lists.push(open.collect());
+        }
+    }
+}
+
+impl OpenLists<'_> {
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
     // Always: the cold caller is a second one, for which the compiler would leave the hot loop with a call (5 % of a replay).
     #[inline(always)]
-    fn find_in(&mut self, families: u64, name: &Name, mut matched: impl FnMut(Match)) -> bool {
+    fn find(&mut self, families: u64, name: &Name, mut matched: impl FnMut(Match)) -> bool {
         let hash = List::hash(&self.hasher, name);
         let mut found = false;
         let mut left = families;
@@ -178,7 +208,7 @@ impl<'a> Watchlist<'a> {
             for open in &mut self.open[usize::from(family)] {
                 let list = open.list.get_or_insert_with(|| {
                     let edition = self.catalog.family(family).edition(open.list_day);
-                    self.lists.get(family, edition)
+                    self.source.get(family, edition)
                 });
                 if let Some(index) = list.find(hash, name) {
                     found = true;
@@ -187,22 +217,5 @@ impl<'a> Watchlist<'a> {
             }
         }
         found
-    }
-
-    /// Opens the list days around `today`, keeping those that were open already.
-    #[cold]
-    fn enter(&mut self, today: Day) {
-        self.today = today;
-        self.days.insert(today);
-        let mut before = std::mem::take(&mut self.open);
-        before.resize_with(self.catalog.iter().len(), Vec::new);
-        for ((_, family), mut before) in self.catalog.iter().zip(before) {
-            let skew = if family.follows_host_clock() { self.skew } else { 0 };
-            let open = today.plus(-skew).through(today.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|list_day| {
-                let kept = before.iter_mut().find(|open| open.list_day == list_day);
-                Open { list_day, list: kept.and_then(|open| open.list.take()) }
-            });
-            self.open.push(open.collect());
-        }
     }
 }

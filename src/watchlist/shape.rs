@@ -55,7 +55,7 @@ impl Gate {
 
     /// The families that could generate `name`, as a set of bits, given that [`Self::shapes`] do not rule them out. For other
     /// names it may tell of families that do not generate them.
-    // Always: see `Watchlist::find_in`.
+    // Always: see `OpenLists::find`.
     #[inline(always)]
     pub(super) fn families_of_shape(&self, name: RawName<'_>) -> u64 {
         let wire = name.as_wire();
