@@ -129,13 +129,19 @@ impl<'a> Watchlist<'a> {
         if !self.glance.opens(name) {
             return None;
         }
-        let families = self.gate.families_of_shape(name);
+        let families = self.gate.families(name);
         let mut listed = false;
         if families > 0 {
             self.name.set(name);
             listed = self.lists.find(families, &self.name, matched);
         }
-        self.glance.opens_for_others(name).then_some(Listed(listed))
+        (self.glance.opens_for_others(name) && self.may_be_other(name)).then_some(Listed(listed))
+    }
+
+    /// The look before [`Self::find_others`]: the end of the name, or its beginning.
+    #[inline(never)]
+    fn may_be_other(&self, name: RawName<'_>) -> bool {
+        self.search_list.may_end(name.as_wire()) || self.patterns.may_match(name.as_wire())
     }
 
     /// Days of the packets looked at.
@@ -157,11 +163,7 @@ impl<'a> Watchlist<'a> {
         matched: &mut dyn FnMut(Match),
         sighted: &mut dyn FnMut(PatternId),
     ) {
-        let wire = name.as_wire();
-        let appended = self.search_list.may_end(wire);
-        if !appended && !self.patterns.may_match(wire) {
-            return;
-        }
+        let appended = self.search_list.may_end(name.as_wire());
         self.name.set(name);
         let name = &self.name;
         let mut watched = self.patterns.find(name, &mut self.scratch, sighted);

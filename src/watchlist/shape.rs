@@ -53,18 +53,9 @@ impl Gate {
         shapes
     }
 
-    /// The families that could generate `name`, as a set of bits, given that [`Self::shapes`] do not rule them out. For other
-    /// names it may tell of families that do not generate them.
+    /// The families that could generate `name`, as a set of bits.
     // Always: see `OpenLists::find`.
     #[inline(always)]
-    pub(super) fn families_of_shape(&self, name: RawName<'_>) -> u64 {
-        let wire = name.as_wire();
-        let first = usize::from(wire[0]);
-        let suffix = wire.len().wrapping_sub(1 + first);
-        self.any | self.generated(first, word(wire, suffix.clamp(1, 8)))
-    }
-
-    /// The families that could generate `name`, as a set of bits.
     pub(super) fn families(&self, name: RawName<'_>) -> u64 {
         let wire = name.as_wire();
         let first = usize::from(wire[0]);
