@@ -16,6 +16,9 @@ pub const MAX_OCTETS: usize = 255;
 /// The longest label (RFC 1035 §2.3.4).
 pub const MAX_LABEL: usize = 63;
 
+/// More than the longest presentation form: every octet escaped.
+pub const MAX_TEXT: usize = 4 * MAX_OCTETS;
+
 /// A name in wire form, uncompressed, with its letters as they were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawName<'a> {
@@ -136,6 +139,42 @@ impl Name {
         RawName { wire: self.as_wire() }
     }
 
+    /// Makes it `raw` in lower case: [`From`] without the octets that nobody will look at.
+    #[inline]
+    pub fn set(&mut self, raw: RawName<'_>) {
+        self.length = raw.wire.len() as u8;
+        let octets = &mut self.octets[..raw.wire.len()];
+        octets.copy_from_slice(raw.wire);
+        // Length octets stay: they are at most 63, below `A`.
+        octets.make_ascii_lowercase();
+    }
+
+    /// What stands before `suffix`, as a name of its own: `a.b` of `a.b.c` before `c`. `None` where it ends otherwise, or
+    /// is no more than the suffix.
+    pub fn strip_suffix(&self, suffix: &Self) -> Option<Self> {
+        let (wire, suffix) = (self.as_wire(), suffix.as_wire());
+        let end = wire.len().checked_sub(suffix.len()).filter(|end| *end > 0 && wire.ends_with(suffix))?;
+        // The same octets inside a label are no suffix: labels must meet there.
+        let mut at = 0;
+        while at < end {
+            at += 1 + usize::from(wire[at]);
+        }
+        if at > end {
+            return None;
+        }
+        let mut name = self.clone();
+        name.octets[end] = 0;
+        name.length = end as u8 + 1;
+        Some(name)
+    }
+
+    /// Writes presentation form into `text`, as [`fmt::Display`] does, and returns what of it is in use.
+    #[inline]
+    pub fn write_text<'t>(&self, text: &'t mut [u8; MAX_TEXT]) -> &'t [u8] {
+        let length = present(self.as_wire(), text);
+        &text[..length]
+    }
+
     /// Puts `label` behind the labels it has, in lower case.
     fn push(&mut self, label: &[u8]) -> Result<(), &'static str> {
         if label.is_empty() {
@@ -157,11 +196,8 @@ impl Name {
 impl From<RawName<'_>> for Name {
     #[inline]
     fn from(raw: RawName<'_>) -> Self {
-        let mut name = Self { length: raw.wire.len() as u8, octets: [0; MAX_OCTETS] };
-        let octets = &mut name.octets[..raw.wire.len()];
-        octets.copy_from_slice(raw.wire);
-        // Length octets stay: they are at most 63, below `A`.
-        octets.make_ascii_lowercase();
+        let mut name = Self::root();
+        name.set(raw);
         name
     }
 }
@@ -186,11 +222,16 @@ impl fmt::Debug for Name {
     }
 }
 
-/// Writes a name of wire form so that no octet of it can harm a terminal or break a column: octets outside
-/// 0x21 to 0x7e become `\DDD`, a dot or backslash inside a label is escaped (RFC 1035 §5.1).
+/// Writes a name of wire form as [`present`] makes it, at once.
 fn write_wire(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    // A label of 63 octets is at most 252 characters; buffered so that each label is one write.
-    let mut text = [0; 4 * MAX_OCTETS];
+    let mut text = [0; MAX_TEXT];
+    let length = present(wire, &mut text);
+    f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
+}
+
+/// Presentation form in which no octet can harm a terminal or break a column: octets outside 0x21 to 0x7e become
+/// `\DDD`, a dot or backslash inside a label is escaped (RFC 1035 §5.1). Returns how long it is.
+fn present(wire: &[u8], text: &mut [u8; MAX_TEXT]) -> usize {
     let mut length = 0;
     let mut put = |octet: u8| {
         text[length] = octet;
@@ -212,9 +253,10 @@ fn write_wire(wire: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         }
     }
     if length == 0 {
-        return f.write_str(".");
+        text[0] = b'.';
+        length = 1;
     }
-    f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)
+    length
 }
 
 /// The octet of an escape whose backslash was read.
@@ -266,6 +308,25 @@ mod tests {
         let longest = [&*"a".repeat(63), &"b".repeat(63), &"c".repeat(63), &"d".repeat(61)].join(".");
         assert_eq!(Name::parse(&longest).unwrap().as_wire().len(), MAX_OCTETS);
         assert!(Name::parse(&format!("{longest}e")).is_err());
+    }
+
+    #[test]
+    fn suffixes_are_whole_labels() {
+        let rows = [
+            ("abcde.com.corp.example", "corp.example", Some("abcde.com")),
+            ("ABCDE.com.Corp.Example", "corp.example", Some("abcde.com")),
+            ("a.b", "b", Some("a")),
+            ("corp.example", "corp.example", None),
+            ("example", "corp.example", None),
+            ("a.xcorp.example", "corp.example", None),
+            ("a.corp.example.org", "corp.example", None),
+            // The octets of the suffix, but inside a label.
+            (r"a\004corp.example", "corp.example", None),
+        ];
+        for (text, suffix, expected) in rows {
+            let stripped = Name::parse(text).unwrap().strip_suffix(&Name::parse(suffix).unwrap());
+            assert_eq!(stripped, expected.map(|text| Name::parse(text).unwrap()), "{text} {suffix}");
+        }
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
 
 /// Outside crates and the rooms that may name them.
-const HOME: [(&str, &[&str]); 16] = [
+const HOME: &[(&str, &[&str])] = &[
+    ("aho_corasick", &["watchlist"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),

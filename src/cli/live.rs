@@ -37,10 +37,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
+    let settings = arguments.matching.settings(&catalog)?;
     let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let ready = || say(&format!("listening on {}", arguments.interfaces.join(", ")));
-    let report = pipeline::live(&catalog, &arguments.interfaces, &arguments.matching.settings(), limit, &stop, ready);
+    let report = pipeline::live(&catalog, &arguments.interfaces, &settings, limit, &stop, ready);
     let whole = arguments.output.write(&report.map_err(Failure::Said)?)?;
     if whole { Ok(()) } else { Err(Failure::Reported) }
 }

@@ -51,6 +51,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
+    let settings = arguments.matching.settings(&catalog)?;
     let (inputs, others) = Input::expand(&arguments.paths);
     if others > 0 {
         say(&format!("passed over {others} {} that hold no capture", if others == 1 { "file" } else { "files" }));
@@ -61,21 +62,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let bar = progress_bar(&inputs, arguments.quiet);
     let mut shown = 0;
-    let report = pipeline::replay(
-        &catalog,
-        &inputs,
-        &arguments.matching.settings(),
-        threads,
-        &stop,
-        &mut |Progress { octets, packets }| {
-            // A block takes a tenth of a millisecond; a person sees ten pictures a second.
-            if packets - shown > 500_000 || shown == 0 {
-                shown = packets.max(1);
-                bar.set_message(format!("{:.1} M packets", packets as f64 / 1e6));
-            }
-            bar.set_position(octets);
-        },
-    );
+    let report = pipeline::replay(&catalog, &inputs, &settings, threads, &stop, &mut |Progress { octets, packets }| {
+        // A block takes a tenth of a millisecond; a person sees ten pictures a second.
+        if packets - shown > 500_000 || shown == 0 {
+            shown = packets.max(1);
+            bar.set_message(format!("{:.1} M packets", packets as f64 / 1e6));
+        }
+        bar.set_position(octets);
+    });
     bar.finish_and_clear();
 
     let whole = arguments.output.write(&report)?;

@@ -1,10 +1,15 @@
 //! What `replay` and `live` share: how to match, and how to write the report.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use dgawatch::dga::Catalog;
 use dgawatch::export::{Report, ReportFormat};
 use dgawatch::pipeline::Settings;
+use dgawatch::watchlist::{Patterns, SearchList};
 
 use super::decoding::Decoding;
 use super::{Failure, say};
@@ -15,17 +20,45 @@ pub(super) struct Matching {
     #[arg(long, value_name = "DAYS", default_value = "1")]
     skew: u16,
 
-    /// Sources of each family and day to keep evidence of; hits of further ones are only counted
+    /// Sources of each family and day to keep evidence of, and of each set of patterns; further ones are only counted
     #[arg(long, value_name = "N", default_value = "1000000")]
     max_sources: usize,
 
     #[command(flatten)]
     decoding: Decoding,
+
+    /// Names to watch beside the generated ones, one a line: `a.example` that name, `.a.example` that and all below, `*text*`
+    /// names that hold text; a label may follow a comma. Reported for every source that asked; never part of a verdict
+    #[arg(long = "pattern", value_name = "FILE")]
+    patterns: Vec<PathBuf>,
+
+    /// Leave out what else infected hosts ask for (public-address checks, fixed names), shown beside their evidence
+    #[arg(long)]
+    no_indicators: bool,
+
+    /// Domains that clients append to what they look for: with corp.example, abcde.com.corp.example counts as abcde.com
+    #[arg(long = "search-suffix", value_name = "DOMAIN", value_delimiter = ',')]
+    search_suffixes: Vec<String>,
 }
 
 impl Matching {
-    pub(super) fn settings(&self) -> Settings {
-        Settings { skew: self.skew, max_sources: self.max_sources, decode: self.decoding.config() }
+    pub(super) fn settings(&self, catalog: &Catalog) -> Result<Settings, Failure> {
+        let mut search_list = SearchList::default();
+        for suffix in &self.search_suffixes {
+            let wrong = |why| Failure::Usage(format!("--search-suffix: `{}` {why}", suffix.escape_debug()));
+            search_list.add(suffix).map_err(wrong)?;
+        }
+        let mut patterns = Patterns::default();
+        if !self.no_indicators {
+            patterns.add_indicators(catalog);
+        }
+        for path in &self.patterns {
+            let name = path.display().to_string();
+            let text = fs::read(path).map_err(|error| Failure::Said(format!("patterns {name} cannot be read: {error}")))?;
+            patterns.add_set(&name, &text).map_err(|why| Failure::Said(format!("patterns {name}: {why}")))?;
+        }
+        let (patterns, decode) = (Arc::new(patterns), self.decoding.config());
+        Ok(Settings { skew: self.skew, max_sources: self.max_sources, decode, patterns, search_list })
     }
 }
 

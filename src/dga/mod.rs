@@ -33,6 +33,11 @@ pub trait Family: Send + Sync {
     /// What its names look like on any day.
     fn shape(&self) -> Shape<'_>;
 
+    /// The worm that it is a variant of, where it is one.
+    fn worm(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The first of the days around `day` on which the list is the same.
     fn edition(&self, day: Day) -> Day {
         day

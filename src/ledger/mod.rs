@@ -1,12 +1,15 @@
-//! Who asked for listed names: evidence per source, family and list day, and the verdict drawn from it.
+//! Who asked for listed names: evidence per source, family and list day, and the verdict drawn from it. Names of
+//! patterns are noted beside it and change no verdict.
 //!
 //! Everything here can be added up in any order, so a capture read by many threads gives the report of one.
 
 mod evidence;
+mod sightings;
 mod table;
 mod verdict;
 
 pub use self::evidence::Evidence;
+pub use self::sightings::{Seen, Sighting};
 pub use self::table::{Key, Ledger};
 pub use self::verdict::Verdict;
 

@@ -5,9 +5,11 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::{Evidence, Hit};
+use super::sightings::Sightings;
+use super::{Evidence, Hit, Seen, Sighting};
 use crate::day::Day;
 use crate::dga::FamilyId;
+use crate::watchlist::PatternId;
 
 /// Whose evidence it is; sorts as reports do: family, list day, then source by number, IPv4 first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,12 +30,14 @@ pub struct Ledger {
     rows: HashMap<Key, Evidence>,
     bound: usize,
     refused: u64,
+    sightings: Sightings,
 }
 
 impl Ledger {
-    /// An empty one that keeps evidence of at most `bound` sources, each counted once a family and list day.
+    /// An empty one that keeps evidence of at most `bound` sources, each counted once a family and list day, and for each
+    /// set of patterns as many, each counted once a pattern.
     pub fn new(bound: usize) -> Self {
-        Self { rows: HashMap::new(), bound, refused: 0 }
+        Self { rows: HashMap::new(), bound, refused: 0, sightings: Sightings::new(bound) }
     }
 
     /// Adds one hit.
@@ -47,9 +51,24 @@ impl Ledger {
         }
     }
 
+    /// Adds one name of a pattern.
+    pub fn note(&mut self, sighting: &Sighting) {
+        self.sightings.add(sighting);
+    }
+
     /// Hits of sources that came when the table was full.
     pub const fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// Names of patterns that came from sources for which there was no room.
+    pub const fn sightings_refused(&self) -> u64 {
+        self.sightings.refused()
+    }
+
+    /// Takes what was noted of patterns, by pattern, then source.
+    pub fn take_sightings(&mut self) -> Vec<(PatternId, IpAddr, Seen)> {
+        self.sightings.take_sorted()
     }
 
     /// All evidence in the order of its keys.

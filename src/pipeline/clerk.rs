@@ -1,9 +1,10 @@
 //! Owns what is found: the ledger, what was read of each capture, and what must be put together in the order of packets.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::Settings;
-use super::worker::{Batch, Worker, look_up};
+use super::worker::{Batch, Findings, Worker, look_up};
 use crate::day::Day;
 use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
@@ -56,11 +57,13 @@ impl<'a, 'p> Clerk<'a, 'p> {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
         let Self { ledger, assembler, watchlist, .. } = self;
-        batch.hits.iter().for_each(|hit| ledger.add(hit));
+        batch.findings.enter(ledger);
+        let mut findings = Findings::default();
         for piece in batch.pieces.iter() {
             // Nobody asks here which packet completed a message.
-            assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, |hit| ledger.add(&hit)));
+            assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
         }
+        findings.enter(ledger);
         self.so_far.octets += octets;
         self.so_far.packets += batch.packets;
         (self.progress)(self.so_far);
@@ -74,14 +77,16 @@ impl<'a, 'p> Clerk<'a, 'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, skew: u16) -> Report<'c> {
+    pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
         let Self { captures, mut ledger, mut assembler, mut watchlist, .. } = self;
-        assembler.finish(&mut |_, message| look_up(message, &mut watchlist, |hit| ledger.add(&hit)));
+        let mut findings = Findings::default();
+        assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
+        findings.enter(&mut ledger);
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
         let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
-        Report::new(catalog, captures, found, &total.days, skew, ledger)
+        Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns))
     }
 }
 

@@ -66,7 +66,7 @@ pub fn live<'a>(
             clerk.end(place, outcome.err());
         }
     });
-    Ok(clerk.report(catalog, total, settings.skew))
+    Ok(clerk.report(catalog, total, settings))
 }
 
 /// The hot loop of one interface.

@@ -16,7 +16,10 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 
+use std::sync::Arc;
+
 use crate::decode;
+use crate::watchlist::{Patterns, SearchList};
 
 /// What to look for, and how much of it to keep.
 #[derive(Clone, Debug)]
@@ -27,4 +30,8 @@ pub struct Settings {
     pub max_sources: usize,
     /// Where to look for DNS.
     pub decode: decode::Config,
+    /// What to watch beside the generated names. The report speaks of them too.
+    pub patterns: Arc<Patterns>,
+    /// What clients may append to the names that they look for.
+    pub search_list: SearchList,
 }

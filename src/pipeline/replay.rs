@@ -72,7 +72,7 @@ pub fn replay<'a>(
             }
         });
     }
-    clerk.report(catalog, total, settings.skew)
+    clerk.report(catalog, total, settings)
 }
 
 /// A block for a worker.

@@ -41,8 +41,9 @@ impl<'a> Shelf<'a> {
     }
 
     /// A watchlist that takes its lists from here.
-    pub(super) fn watchlist<'s>(&'s self, settings: &Settings) -> Watchlist<'s> {
-        Watchlist::new(self.catalog, self, self.hasher.clone(), settings.skew)
+    pub(super) fn watchlist<'s>(&'s self, settings: &'s Settings) -> Watchlist<'s> {
+        let Settings { skew, patterns, search_list, .. } = settings;
+        Watchlist::new(self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

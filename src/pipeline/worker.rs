@@ -1,11 +1,14 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+use std::net::IpAddr;
+
 use super::Settings;
 use crate::day::Timestamp;
 use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading};
-use crate::ledger::Hit;
+use crate::ledger::{Hit, Ledger, Sighting};
+use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::Watchlist;
+use crate::watchlist::{Listed, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -26,7 +29,7 @@ pub(super) struct Batch {
     last: Timestamp,
     /// The first link type that cannot be read.
     pub(super) unknown_link: Option<LinkType>,
-    pub(super) hits: Vec<Hit>,
+    pub(super) findings: Findings,
     /// What must be put together with packets of other blocks.
     pub(super) pieces: Pieces,
 }
@@ -34,7 +37,7 @@ pub(super) struct Batch {
 impl Default for Batch {
     fn default() -> Self {
         let (first, last) = (Timestamp::MAX, Timestamp::default());
-        Self { packets: 0, bytes: 0, first, last, unknown_link: None, hits: vec![], pieces: Pieces::default() }
+        Self { packets: 0, bytes: 0, first, last, unknown_link: None, findings: Findings::default(), pieces: Pieces::default() }
     }
 }
 
@@ -61,7 +64,7 @@ impl<'a> Worker<'a> {
         match decoder.quick(record) {
             Some(Reading::Message(message)) => {
                 counts.add(message.outcome());
-                look_up(&message, watchlist, |hit| batch.hits.push(hit));
+                look_up(&message, watchlist, &mut batch.findings);
             }
             Some(reading) => counts.add(reading.outcome()),
             None => self.take_thoroughly(record),
@@ -75,7 +78,7 @@ impl<'a> Worker<'a> {
         let reading = decoder.thorough(record);
         counts.add(reading.outcome());
         match reading {
-            Reading::Message(message) => look_up(&message, watchlist, |hit| batch.hits.push(hit)),
+            Reading::Message(message) => look_up(&message, watchlist, &mut batch.findings),
             Reading::Piece(piece) => batch.pieces.push(&piece),
             Reading::Nothing(Outcome::UnknownLink) => {
                 batch.unknown_link.get_or_insert(record.link);
@@ -95,16 +98,50 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Finds out which listed names a message asks for or answers.
-#[inline(always)]
-pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, mut each: impl FnMut(Hit)) {
-    let Some(question) = message.question else { return };
-    let candidates = watchlist.candidates(message.time, question.name);
-    if candidates.is_empty() {
-        return;
+/// What messages are evidence of.
+#[derive(Default)]
+pub(super) struct Findings {
+    hits: Vec<Hit>,
+    sightings: Vec<Sighting>,
+}
+
+impl Findings {
+    /// Enters them into the ledger.
+    pub(super) fn enter(&self, ledger: &mut Ledger) {
+        self.hits.iter().for_each(|hit| ledger.add(hit));
+        self.sightings.iter().for_each(|sighting| ledger.note(sighting));
     }
-    let (time, response) = (message.time, message.header.is_response());
+}
+
+/// Finds out which listed names and patterns a message asks for or answers.
+#[inline(always)]
+pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
+    let Some(question) = message.question else { return };
+    let response = message.header.is_response();
     // A response counts for the one who is answered.
-    let source = if response { message.destination() } else { message.source() };
-    watchlist.find(candidates, question.name, |matched| each(Hit { source, time, response, matched }));
+    let source = || if response { message.destination() } else { message.source() };
+    let time = message.time;
+    let worth_more = watchlist.find(time, question.name, |matched| {
+        findings.hits.push(Hit { source: source(), time, response, matched });
+    });
+    if let Some(listed) = worth_more {
+        find_others(watchlist, findings, listed, question.name, (source(), time, response));
+    }
+}
+
+/// Looks for what few names are. Takes what it needs of the message and no reference to it, so that the hot loop can keep
+/// the message in registers.
+#[cold]
+#[inline(never)]
+fn find_others(
+    watchlist: &mut Watchlist<'_>,
+    findings: &mut Findings,
+    listed: Listed,
+    name: RawName<'_>,
+    (source, time, response): (IpAddr, Timestamp, bool),
+) {
+    let Findings { hits, sightings } = findings;
+    watchlist.find_others(listed, name, &mut |matched| hits.push(Hit { source, time, response, matched }), &mut |pattern| {
+        sightings.push(Sighting { source, time, response, pattern })
+    });
 }

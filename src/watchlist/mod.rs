@@ -6,9 +6,18 @@
 //! 3. [`List`]: does the list of that family and day hold the name? Exact: the name itself is compared.
 //!
 //! Lists are built when the first name of a family's shape asks for them, by whoever runs the threads ([`Lists`]).
+//!
+//! Beside the generated names there are [`Patterns`] to watch, of which most names are told apart as early. Either is
+//! looked for in the name as it was asked and, where nothing is found, in what is left of it without a suffix of the
+//! client's [`SearchList`].
 
 mod collision;
+mod glance;
+mod indicators;
 mod list;
+mod outline;
+mod pattern;
+mod search_list;
 mod shape;
 
 use std::collections::BTreeSet;
@@ -19,7 +28,11 @@ pub use hashbrown::DefaultHashBuilder as Hasher;
 
 pub use self::collision::{Collision, known_collision};
 pub use self::list::List;
+pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
+pub use self::search_list::SearchList;
 
+use self::glance::Glance;
+use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
 use crate::dga::{Catalog, FamilyId};
@@ -44,33 +57,35 @@ pub struct Match {
     pub collision: bool,
 }
 
-/// Families that could generate a name.
-#[derive(Clone, Copy, Debug)]
-#[must_use]
-pub struct Candidates(u64);
-
-impl Candidates {
-    /// Whether there are none.
-    #[inline]
-    pub const fn is_empty(self) -> bool {
-        self.0 == 0
-    }
-}
+/// Whether a list holds the name as it was asked.
+#[derive(Clone, Copy)]
+pub struct Listed(bool);
 
 /// Matches names against the lists of the open days. Each thread has its own.
 pub struct Watchlist<'a> {
-    catalog: &'a Catalog,
-    lists: &'a dyn Lists,
-    hasher: Hasher,
+    lists: OpenLists<'a>,
+    /// The name that is looked for: kept, because clearing one costs as much as a lookup.
+    name: Name,
     gate: Gate,
+    glance: Box<Glance>,
+    patterns: &'a Patterns,
+    search_list: &'a SearchList,
+    scratch: Scratch,
     /// List days before and after the packet's own that are open.
     skew: i32,
     /// The day of the last packet.
     today: Day,
-    /// The open lists of each family, those used so far.
-    open: Vec<Vec<Open>>,
     /// Days met.
     days: BTreeSet<Day>,
+}
+
+/// The lists of the open days.
+struct OpenLists<'a> {
+    catalog: &'a Catalog,
+    source: &'a dyn Lists,
+    hasher: Hasher,
+    /// Those of each family, as far as they were used.
+    open: Vec<Vec<Open>>,
 }
 
 struct Open {
@@ -80,27 +95,53 @@ struct Open {
 
 impl<'a> Watchlist<'a> {
     /// Opens the lists of `skew` days around each packet's own. `hasher` must be the one that `lists` builds with.
-    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, hasher: Hasher, skew: u16) -> Self {
+    pub fn new(
+        catalog: &'a Catalog,
+        lists: &'a dyn Lists,
+        hasher: Hasher,
+        skew: u16,
+        patterns: &'a Patterns,
+        search_list: &'a SearchList,
+    ) -> Self {
+        let gate = Gate::new(catalog);
         Self {
-            catalog,
-            lists,
-            hasher,
-            gate: Gate::new(catalog),
+            lists: OpenLists { catalog, source: lists, hasher, open: vec![] },
+            name: Name::root(),
+            glance: Box::new(Glance::new(&gate, patterns, search_list)),
+            gate,
+            patterns,
+            search_list,
+            scratch: Scratch::default(),
             skew: skew.into(),
             today: Day::EPOCH.plus(-1),
-            open: vec![],
             days: BTreeSet::new(),
         }
     }
 
-    /// Tells which families could generate `name` for a packet of `time`; nearly always none.
-    #[inline(always)]
-    pub fn candidates(&mut self, time: Timestamp, name: RawName<'_>) -> Candidates {
+    /// Reports every list that holds `name` and is open at `time`. Returns what [`Self::find_others`] wants where the name
+    /// is worth it: few are.
+    #[inline]
+    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, matched: impl FnMut(Match)) -> Option<Listed> {
         let day = time.day();
         if day != self.today {
             self.enter(day);
         }
-        Candidates(self.gate.families(name))
+        if !self.glance.opens(name) {
+            return None;
+        }
+        let families = self.gate.families(name);
+        let mut listed = false;
+        if families > 0 {
+            self.name.set(name);
+            listed = self.lists.find(families, &self.name, matched);
+        }
+        (self.glance.opens_for_others(name) && self.may_be_other(name)).then_some(Listed(listed))
+    }
+
+    /// The look before [`Self::find_others`]: the end of the name, or its beginning.
+    #[inline(never)]
+    fn may_be_other(&self, name: RawName<'_>) -> bool {
+        self.search_list.may_end(name.as_wire()) || self.patterns.may_match(name.as_wire())
     }
 
     /// Days of the packets looked at.
@@ -108,26 +149,31 @@ impl<'a> Watchlist<'a> {
         &self.days
     }
 
-    /// Reports every list of the candidates that holds `name` and is open for the packet they were told for, the last.
+    /// Reports every pattern that matches `name`, or what is in front of a suffix that the client may have appended, and,
+    /// unless a list holds the name itself, every list that holds what is in front.
     ///
-    /// Apart from [`Self::candidates`], so that a packet that ends there needs nothing of what this does.
+    /// Suffixes are tried from the longest on. The first after which something is found counts, so that no message counts
+    /// twice. To be called after [`Self::find`], which opens the lists; apart from it, so that whatever is called for one
+    /// name in a hundred leaves no trace in the loop that all of them go through.
     #[inline(never)]
-    pub fn find(&mut self, candidates: Candidates, name: RawName<'_>, mut matched: impl FnMut(Match)) {
-        let name = Name::from(name);
-        let hash = List::hash(&self.hasher, &name);
-        let mut left = candidates.0;
-        while left > 0 {
-            let family = left.trailing_zeros() as FamilyId;
-            left &= left - 1;
-            for open in &mut self.open[usize::from(family)] {
-                let list = open.list.get_or_insert_with(|| {
-                    let edition = self.catalog.family(family).edition(open.list_day);
-                    self.lists.get(family, edition)
-                });
-                if let Some(index) = list.find(hash, &name) {
-                    matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });
-                }
-            }
+    pub fn find_others(
+        &mut self,
+        Listed(mut listed): Listed,
+        name: RawName<'_>,
+        matched: &mut dyn FnMut(Match),
+        sighted: &mut dyn FnMut(PatternId),
+    ) {
+        let appended = self.search_list.may_end(name.as_wire());
+        self.name.set(name);
+        let name = &self.name;
+        let mut watched = self.patterns.find(name, &mut self.scratch, sighted);
+        if !appended {
+            return;
+        }
+        for place in 0..self.search_list.len() {
+            let Some(bare) = self.search_list.strip(place, name) else { continue };
+            listed = listed || self.lists.find(self.gate.families(bare.as_raw()), &bare, &mut *matched);
+            watched = watched || self.patterns.find(&bare, &mut self.scratch, sighted);
         }
     }
 
@@ -136,15 +182,42 @@ impl<'a> Watchlist<'a> {
     fn enter(&mut self, today: Day) {
         self.today = today;
         self.days.insert(today);
-        let mut before = std::mem::take(&mut self.open);
-        before.resize_with(self.catalog.iter().len(), Vec::new);
-        for ((_, family), mut before) in self.catalog.iter().zip(before) {
+        let OpenLists { catalog, open: lists, .. } = &mut self.lists;
+        let mut before = std::mem::take(lists);
+        before.resize_with(catalog.iter().len(), Vec::new);
+        for ((_, family), mut before) in catalog.iter().zip(before) {
             let skew = if family.follows_host_clock() { self.skew } else { 0 };
             let open = today.plus(-skew).through(today.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|list_day| {
                 let kept = before.iter_mut().find(|open| open.list_day == list_day);
                 Open { list_day, list: kept.and_then(|open| open.list.take()) }
             });
-            self.open.push(open.collect());
+            lists.push(open.collect());
         }
+    }
+}
+
+impl OpenLists<'_> {
+    /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
+    // Always: the cold caller is a second one, for which the compiler would leave the hot loop with a call (5 % of a replay).
+    #[inline(always)]
+    fn find(&mut self, families: u64, name: &Name, mut matched: impl FnMut(Match)) -> bool {
+        let hash = List::hash(&self.hasher, name);
+        let mut found = false;
+        let mut left = families;
+        while left > 0 {
+            let family = left.trailing_zeros() as FamilyId;
+            left &= left - 1;
+            for open in &mut self.open[usize::from(family)] {
+                let list = open.list.get_or_insert_with(|| {
+                    let edition = self.catalog.family(family).edition(open.list_day);
+                    self.source.get(family, edition)
+                });
+                if let Some(index) = list.find(hash, name) {
+                    found = true;
+                    matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });
+                }
+            }
+        }
+        found
     }
 }

@@ -3,8 +3,9 @@
 //! A generated name is one label of letters under one of a few suffixes. In wire form such a suffix takes at most
 //! eight octets (`\x03com\x02tw\0`), so it fits a word and is found with one probe of a table of a few kilobytes.
 
+use super::glance::Shapes;
 use crate::dga::{Catalog, Shape};
-use crate::name::RawName;
+use crate::name::{MAX_LABEL, RawName};
 
 /// Slots of the suffix table, a power of two several times the number of suffixes that any families bring.
 const SLOTS: usize = 1024;
@@ -42,7 +43,18 @@ impl Gate {
         gate
     }
 
+    /// The shapes of names for which families are not ruled out by lengths alone.
+    pub(super) fn shapes(&self) -> Shapes {
+        let (shortest, longest) = self.all_lengths;
+        let mut shapes = [if self.any > 0 { u64::MAX } else { 0 }; 256];
+        for first in shortest..=longest.min(MAX_LABEL) {
+            (1..=8).for_each(|suffix| shapes[1 + first + suffix] |= 1 << first);
+        }
+        shapes
+    }
+
     /// The families that could generate `name`, as a set of bits.
+    // Always: see `OpenLists::find`.
     #[inline(always)]
     pub(super) fn families(&self, name: RawName<'_>) -> u64 {
         let wire = name.as_wire();
@@ -98,7 +110,7 @@ impl Gate {
 
 /// The last `length` octets of a name, at most eight, as a number with letters in lower case; 0 for the root alone.
 #[inline]
-fn word(wire: &[u8], length: usize) -> u64 {
+pub(super) fn word(wire: &[u8], length: usize) -> u64 {
     debug_assert!((1..=8).contains(&length));
     let octets = wire.last_chunk().copied().unwrap_or_else(|| {
         let mut octets = [0; 8];

@@ -61,6 +61,10 @@ impl Family for Conficker {
         self.variant.names_a_day
     }
 
+    fn worm(&self) -> Option<&'static str> {
+        Some("conficker")
+    }
+
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
         let variant = self.variant;
         let mut rng = Rng::new(&variant.seed, day);

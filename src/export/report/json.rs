@@ -50,6 +50,18 @@ struct Source<'a> {
     names: Vec<String>,
 }
 
+#[derive(Serialize)]
+struct Indicator<'a> {
+    source: String,
+    set: &'a str,
+    pattern: &'a str,
+    label: Option<&'a str>,
+    queries: u64,
+    responses: u64,
+    first_seen: String,
+    last_seen: String,
+}
+
 pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{{\"schema\": 1,\n \"captures\": [")?;
     let captures = report.captures.iter().map(|capture| Capture {
@@ -120,6 +132,21 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
         });
         rows(out, sources)?;
     }
+    write!(out, "],\n \"indicators_not_kept\": {},\n \"indicators\": [", report.sightings_refused)?;
+    let indicators = report.sightings.iter().map(|(id, source, seen)| {
+        let pattern = report.patterns.pattern(*id);
+        Indicator {
+            source: source.to_string(),
+            set: &report.patterns.set(*id).name,
+            pattern: &pattern.text,
+            label: pattern.label.as_deref(),
+            queries: seen.queries,
+            responses: seen.responses,
+            first_seen: seen.first_seen.to_string(),
+            last_seen: seen.last_seen.to_string(),
+        }
+    });
+    rows(out, indicators)?;
     writeln!(out, "]}}")
 }
 

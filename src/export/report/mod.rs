@@ -4,15 +4,16 @@ mod csv;
 mod json;
 mod text;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
-use crate::ledger::{Evidence, Key, Ledger, Verdict};
-use crate::watchlist::{Hasher, List};
+use crate::ledger::{Evidence, Key, Ledger, Seen, Verdict};
+use crate::watchlist::{Hasher, List, PatternId, Patterns};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct Report<'a> {
     lists: BTreeSet<(FamilyId, Day)>,
     rows: Vec<(Key, Evidence)>,
     refused: u64,
+    patterns: Arc<Patterns>,
+    sightings: Vec<(PatternId, IpAddr, Seen)>,
+    sightings_refused: u64,
 }
 
 /// What became of packets, and of the messages in them.
@@ -82,14 +86,16 @@ struct FamilyTotals {
 }
 
 impl<'a> Report<'a> {
-    /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it.
+    /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it;
+    /// `patterns` those that `ledger` has sightings of.
     pub fn new(
         catalog: &'a Catalog,
         captures: Vec<CaptureSummary>,
         found: Found,
         days: &BTreeSet<Day>,
         skew: u16,
-        ledger: Ledger,
+        mut ledger: Ledger,
+        patterns: Arc<Patterns>,
     ) -> Self {
         let mut lists = BTreeSet::new();
         for (id, family) in catalog.iter() {
@@ -98,8 +104,19 @@ impl<'a> Report<'a> {
                 lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
             }
         }
-        let refused = ledger.refused();
-        Self { catalog, captures, found, lists, rows: ledger.into_sorted(), refused }
+        let (refused, sightings_refused) = (ledger.refused(), ledger.sightings_refused());
+        let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
+        // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
+        let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
+        for (key, _) in &rows {
+            if let Some(worm) = catalog.family(key.family).worm() {
+                suspects.entry(worm).or_default().insert(key.source);
+            }
+        }
+        sightings.retain(|(pattern, source, _)| {
+            patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
+        });
+        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
     }
 
     /// What was read of each capture.

@@ -8,9 +8,9 @@ use std::net::IpAddr;
 use super::{CaptureSummary, Report};
 use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
-use crate::ledger::{Evidence, Key, Verdict};
+use crate::ledger::{Evidence, Key, Seen, Verdict};
 use crate::name::Name;
-use crate::watchlist::{List, known_collision};
+use crate::watchlist::{List, PatternId, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
 const SOURCE_WIDTH: usize = 23;
@@ -21,9 +21,11 @@ const NAMES_SHOWN: usize = 3;
 pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
     captures(report, out)?;
     summary(report, out)?;
+    let context = context(report);
     for (rows, list) in report.groups() {
-        group(report, rows, &list, top, out)?;
+        group(report, rows, &list, &context, top, out)?;
     }
+    patterns(report, top, out)?;
     losses(report, out)
 }
 
@@ -39,7 +41,7 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             span.map_or_else(String::new, |span| format!(", {}", during(span)))
         )?;
         if let Some(error) = error {
-            wrapped(&format!("but it {error}"), out)?;
+            wrapped(2, &format!("but it {error}"), out)?;
         }
     }
     if report.captures.len() > 1 {
@@ -94,7 +96,14 @@ fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// One family and list day: its sources by weight.
-fn group(report: &Report<'_>, rows: &[(Key, Evidence)], list: &List, top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn group(
+    report: &Report<'_>,
+    rows: &[(Key, Evidence)],
+    list: &List,
+    context: &Context<'_>,
+    top: usize,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let key = rows[0].0;
     let family = report.catalog.family(key.family);
     let mut rows: Vec<&(Key, Evidence)> = rows.iter().collect();
@@ -123,13 +132,7 @@ fn group(report: &Report<'_>, rows: &[(Key, Evidence)], list: &List, top: usize,
     )?;
     let shown = if top == 0 { rows.len() } else { top.min(rows.len()) };
     for (key, evidence) in &rows[..shown] {
-        let source = key.source.to_string();
-        // An address too long for its column stands on a line of its own.
-        let source = if source.len() > SOURCE_WIDTH {
-            format!("{source}\n  {:SOURCE_WIDTH$}", "")
-        } else {
-            format!("{source:<SOURCE_WIDTH$}")
-        };
+        let source = source_column(key.source);
         let verdict = Verdict::of(evidence);
         let Evidence { matches, responses, first_seen, last_seen, .. } = evidence;
         writeln!(
@@ -143,11 +146,69 @@ fn group(report: &Report<'_>, rows: &[(Key, Evidence)], list: &List, top: usize,
         if verdict == Verdict::Suspect {
             suspicion(evidence, list, out)?;
         }
+        if let Some(asked) = family.worm().and_then(|worm| context.get(&(worm, key.source))) {
+            wrapped(4, &format!("also asked for {}", asked.join(", ")), out)?;
+        }
     }
     if shown < rows.len() {
         writeln!(out, "  … and {} more: --top 0 shows all, --format csv or json lists all", rows.len() - shown)?;
     }
     Ok(())
+}
+
+/// What else the sources with evidence of a worm asked for.
+type Context<'a> = BTreeMap<(&'a str, IpAddr), Vec<&'a str>>;
+
+fn context<'a>(report: &'a Report<'_>) -> Context<'a> {
+    let mut context = Context::new();
+    for (id, source, _) in &report.sightings {
+        if let Some(worm) = report.patterns.set(*id).context_of {
+            context.entry((worm, *source)).or_default().push(&report.patterns.pattern(*id).text);
+        }
+    }
+    context
+}
+
+/// Each of the user's patterns that somebody asked for, and who did.
+fn patterns(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let own = |(id, _, _): &&(PatternId, IpAddr, Seen)| report.patterns.set(*id).context_of.is_none();
+    let mut sightings: Vec<&(PatternId, IpAddr, Seen)> = report.sightings.iter().filter(own).collect();
+    let given = report.patterns.own() as u64;
+    if given > 0 && sightings.is_empty() {
+        writeln!(out, "\nNo source asked for a name of {}.", count(given, "pattern"))?;
+    }
+    // The order of patterns stays.
+    sightings.sort_by_key(|(id, source, seen)| (*id, Reverse(seen.queries + seen.responses), *source));
+    for rows in sightings.chunk_by(|(a, _, _), (b, _, _)| a == b) {
+        let (pattern, set) = (report.patterns.pattern(rows[0].0), report.patterns.set(rows[0].0));
+        let label = pattern.label.as_ref().map_or_else(String::new, |label| format!(" ({label})"));
+        let sources = count(rows.len() as u64, "source");
+        writeln!(out)?;
+        wrapped(0, &format!("{}{label}, pattern of {}: {sources}", pattern.text, printable(&set.name)), out)?;
+        writeln!(out, "  {:<SOURCE_WIDTH$}                queries replies first seen  last seen", "source")?;
+        let shown = if top == 0 { rows.len() } else { top.min(rows.len()) };
+        for (_, source, seen) in &rows[..shown] {
+            writeln!(
+                out,
+                "  {} {:>22} {:>7} {} {}",
+                source_column(*source),
+                seen.queries,
+                seen.responses,
+                minute(seen.first_seen),
+                minute(seen.last_seen)
+            )?;
+        }
+        if shown < rows.len() {
+            writeln!(out, "  … and {} more: --top 0 shows all, --format json lists all", rows.len() - shown)?;
+        }
+    }
+    Ok(())
+}
+
+/// A source as wide as its column. An address too long for it stands on a line of its own.
+fn source_column(source: IpAddr) -> String {
+    let source = source.to_string();
+    if source.len() > SOURCE_WIDTH { format!("{source}\n  {:SOURCE_WIDTH$}", "") } else { format!("{source:<SOURCE_WIDTH$}") }
 }
 
 /// The few names of a suspect, which a person can judge.
@@ -178,17 +239,24 @@ fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
             counted(report.refused, "match", "matches")
         )?;
     }
+    if report.sightings_refused > 0 {
+        writeln!(
+            out,
+            "\n{} of patterns were not kept: their table was full (--max-sources).",
+            count(report.sightings_refused, "sighting")
+        )?;
+    }
     Ok(())
 }
 
-/// A sentence over as many lines as it takes.
-fn wrapped(sentence: &str, out: &mut dyn Write) -> io::Result<()> {
+/// A sentence over as many lines as it takes, each behind so many spaces.
+fn wrapped(indent: usize, sentence: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut column = 0;
     for word in sentence.split(' ') {
         let width = word.chars().count();
         if column == 0 || column + 1 + width > 80 {
-            write!(out, "{}  {word}", if column > 0 { "\n" } else { "" })?;
-            column = 2 + width;
+            write!(out, "{}{:indent$}{word}", if column > 0 { "\n" } else { "" }, "")?;
+            column = indent + width;
         } else {
             write!(out, " {word}")?;
             column += 1 + width;
