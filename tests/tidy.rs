@@ -10,22 +10,26 @@ use std::path::{Path, PathBuf};
 const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
 
 /// Outside crates and the rooms that may name them.
-const HOME: [(&str, &[&str]); 15] = [
+const HOME: [(&str, &[&str]); 19] = [
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("etherparse", &["decode"]),
+    ("flate2", &["source"]),
     ("hashbrown", &["watchlist", "ledger"]),
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
+    ("liblzma", &["source"]),
     ("libm", &["dga"]),
+    ("lz4_flex", &["source"]),
     ("pcap", &["source"]),
     ("roaring", &["ledger"]),
     ("serde", &["export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("signal_hook", &["process"]),
+    ("zstd", &["source"]),
 ];
 
 /// Rooms that know no clock, thread, file or terminal: the same packets give the same result, always.

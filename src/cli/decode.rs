@@ -1,13 +1,12 @@
 //! `dgawatch decode`: every DNS message as a line.
 
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
 
 use clap::Args;
 use dgawatch::export::Messages;
 use dgawatch::pipeline;
-use dgawatch::source::Input;
 
+use super::captures::Captures;
 use super::{Failure, say};
 
 /// Print every DNS message of captures, one a line.
@@ -16,9 +15,8 @@ use super::{Failure, say};
 /// Frames count from 1 in each file; the name keeps its case, octets that could harm a terminal are written \DDD.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: files, directories (read in the order of their names), or - for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    captures: Captures,
 
     /// Further ports to look for DNS on, beside 53, 5353 and 5355
     #[arg(long = "port", value_name = "PORT", value_delimiter = ',')]
@@ -26,10 +24,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (inputs, others) = Input::expand(&arguments.paths);
-    if others > 0 {
-        say(&format!("passed over {others} files that hold no capture"));
-    }
+    let inputs = arguments.captures.inputs();
     let mut out = Messages::new(BufWriter::with_capacity(1 << 16, io::stdout().lock()));
     let failures = pipeline::messages(&inputs, &arguments.ports, &mut out)?;
     for (path, failure) in &failures {

@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal};
 use std::num::NonZero;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::thread;
 
@@ -12,20 +11,20 @@ use dgawatch::process::stop_on_signals;
 use dgawatch::source::Input;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::captures::Captures;
 use super::families::Families;
 use super::report::{Matching, Output};
 use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
 ///
-/// Reads pcap and pcapng files, directories of them, and standard input. A packet is held against the names of its own
+/// Reads pcap, pcapng and snoop files, compressed or not, directories of them, and standard input. A packet is held against the names of its own
 /// UTC day and the days beside it, by the time in the capture. A source is `infected` from three distinct names of one
 /// family and day, `suspect` below; names that honest people own count for nothing.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: files, directories (read in the order of their names), or - for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    captures: Captures,
 
     #[command(flatten)]
     families: Families,
@@ -47,10 +46,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
-    let (inputs, others) = Input::expand(&arguments.paths);
-    if others > 0 {
-        say(&format!("passed over {others} {} that hold no capture", if others == 1 { "file" } else { "files" }));
-    }
+    let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
     let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
