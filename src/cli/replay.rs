@@ -2,13 +2,16 @@
 
 use std::io::{self, IsTerminal};
 use std::num::NonZero;
-use std::sync::atomic::Ordering;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Args;
+use dgawatch::dga::Catalog;
 use dgawatch::pipeline::{self, Progress};
 use dgawatch::process::stop_on_signals;
-use dgawatch::source::Input;
+use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
@@ -39,6 +42,21 @@ pub(super) struct Arguments {
     #[command(flatten)]
     matching: Matching,
 
+    /// Follow directories that a capture is being written to, until SIGINT or SIGTERM; then report
+    ///
+    /// For `tcpdump -G` or `-C` and the like: files are read once each, in the order of their first packets; one that still
+    /// grows is read as it grows; one that is compressed, renamed or removed after it was read is not read again.
+    /// Subdirectories and hidden files are not looked at. One thread reads.
+    #[arg(long)]
+    follow: bool,
+
+    /// Where --follow remembers what it has read, so that the next run goes on from there
+    ///
+    /// Written when the report is out: each packet is in one report. The evidence itself is not remembered: the next report
+    /// is of what came since. A run that is killed leaves the file as it was.
+    #[arg(long, value_name = "FILE", requires = "follow")]
+    follow_state: Option<PathBuf>,
+
     /// No progress bar
     #[arg(long, short)]
     quiet: bool,
@@ -46,11 +64,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
+    if arguments.follow {
+        return follow(arguments, &catalog);
+    }
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
-    let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
-
+    let stop = stop()?;
     let bar = progress_bar(&inputs, arguments.quiet);
     let mut shown = 0;
     let report = pipeline::replay(
@@ -76,6 +96,28 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(Failure::Reported);
     }
     if whole { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Reads what is written to directories until a signal comes.
+fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
+    let folders = &arguments.captures.paths;
+    if let Some(other) = folders.iter().find(|path| path.is_file() || path.as_os_str() == "-") {
+        return Err(Failure::Usage(format!("--follow {}: name a directory", other.display())));
+    }
+    let state = arguments.follow_state.as_deref();
+    let (mut follow, warning) = Follow::new(folders, arguments.captures.limits(), state).map_err(Failure::Said)?;
+    warning.iter().for_each(|warning| say(warning));
+    let stop = stop()?;
+    say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
+    let report = pipeline::follow(catalog, &mut follow, &arguments.matching.settings(), &stop);
+    let whole = arguments.output.write(&report)?;
+    state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
+    if whole { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// A flag that the first signal raises.
+fn stop() -> Result<Arc<AtomicBool>, Failure> {
+    stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))
 }
 
 /// More than any machine has; a slip of the finger would otherwise ask for as much memory.

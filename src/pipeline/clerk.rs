@@ -33,6 +33,12 @@ impl<'p> Clerk<'p> {
         Self { captures, ledger: Ledger::new(max_sources), so_far: Progress::default(), progress }
     }
 
+    /// One capture more, of this name; returns its place.
+    pub(super) fn open(&mut self, path: String) -> usize {
+        self.captures.push(CaptureSummary { path, ..CaptureSummary::default() });
+        self.captures.len() - 1
+    }
+
     /// Takes what came of `octets` octets of the capture at a place.
     pub(super) fn take(&mut self, place: usize, octets: u64, batch: &Batch) {
         let capture = &mut self.captures[place];

@@ -32,6 +32,8 @@ pub struct Capture<R> {
     /// Where `tail` begins in the input.
     offset: u64,
     ended: bool,
+    /// Whether it may be written to while it is read: its end is the end for now.
+    growing: bool,
     /// Why reading ended, when not at the end of the input.
     failed: Option<io::Error>,
     /// Where `input` is compressed: octets of the file that were read, and how many of them were told of.
@@ -69,6 +71,7 @@ impl<R: Read> Capture<R> {
             block: BLOCK,
             offset: header as u64,
             ended: false,
+            growing: false,
             failed: None,
             packed: None,
         })
@@ -80,7 +83,7 @@ impl<R: Read> Capture<R> {
         Ok(Self { packed: Some((meter, 0)), ..capture })
     }
 
-    /// When the first packet was captured, if there is one that has a time.
+    /// When the first packet was captured, if there is one.
     pub(super) fn first_time(mut self) -> Option<Timestamp> {
         self.block = FIRST;
         let (mut first, mut block) = (None, vec![]);
@@ -90,7 +93,17 @@ impl<R: Read> Capture<R> {
                 break;
             }
         }
-        first.filter(|time| *time != Timestamp::default())
+        first
+    }
+
+    /// From now on, the end of the input is the end for now: a record that it cuts may be completed.
+    pub(super) const fn wait_for_more(&mut self) {
+        self.growing = true;
+    }
+
+    /// The record that the end of the input cuts, where it was not waited for.
+    pub(super) fn cut(&self) -> Option<Failure> {
+        (!self.tail.is_empty()).then_some(Failure::Cut(self.offset))
     }
 
     /// Octets of the file that were read for `octets` octets just handed over: fewer, where it is compressed.
@@ -120,13 +133,18 @@ impl<R: Read> Capture<R> {
             return Ok(false);
         }
         block.append(&mut self.tail);
+        let known = block.len();
         let goal = self.block.max(self.wanted);
         // Room for the rest of a block and one octet, so that reading to its end never has to grow the buffer.
         block.reserve(goal + 1 - block.len());
         let missing = (goal - block.len()) as u64;
         // What a read gave before it failed stays in the block, and is handed over before the failure is.
         self.failed = (&mut self.input).take(missing).read_to_end(block).err();
-        self.ended = block.len() < goal;
+        if self.growing && self.failed.is_none() && block.len() == known {
+            std::mem::swap(block, &mut self.tail);
+            return Ok(false);
+        }
+        self.ended = block.len() < goal && !self.growing;
         Ok(!block.is_empty() || self.failed.is_some())
     }
 

@@ -25,6 +25,15 @@ enum Place {
     File(PathBuf),
 }
 
+/// What the beginning of a file tells.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Beginning {
+    /// Whether it is compressed.
+    pub(super) packed: bool,
+    /// When its first packet was captured, if it has one yet.
+    pub(super) first: Option<Timestamp>,
+}
+
 impl Input {
     /// A file. What it unpacks to, should it be compressed, is held to `limits`.
     pub const fn file(path: PathBuf, limits: Limits) -> Self {
@@ -87,22 +96,27 @@ impl Input {
         Capture::unpacked(Box::new(unpacked), meter)
     }
 
-    /// When the first packet was captured: nothing where that cannot be known without taking from a pipe.
+    /// When the first packet was captured: nothing where it has no time, or where that cannot be known without taking
+    /// from a pipe.
+    fn first_time(&self) -> Result<Option<Timestamp>, Failure> {
+        let first = if self.size().is_some() { self.look()?.first } else { None };
+        Ok(first.filter(|time| *time != Timestamp::default()))
+    }
+
+    /// Looks at its beginning.
     ///
     /// # Errors
     /// When it cannot be read or is no capture.
-    pub(super) fn first_time(&self) -> Result<Option<Timestamp>, Failure> {
-        if self.size().is_none() {
-            return Ok(None);
-        }
+    pub(super) fn look(&self) -> Result<Beginning, Failure> {
         let (head, input) = self.raw()?;
-        if !is_packed(&head) {
-            return Ok(Capture::begun(head, input)?.first_time());
+        let packed = is_packed(&head);
+        if !packed {
+            return Ok(Beginning { packed, first: Capture::begun(head, input)?.first_time() });
         }
         // Only the first blocks are unpacked: not worth a thread.
         let meter = Arc::default();
         let unpacked = unpack(head, input, self.limits, &meter)?;
-        Ok(Capture::unpacked(unpacked, meter)?.first_time())
+        Ok(Beginning { packed, first: Capture::unpacked(unpacked, meter)?.first_time() })
     }
 
     /// Its first octets, and the others.

@@ -1,4 +1,5 @@
-//! Where packets come from: capture files and pipes in pcap, pcapng or snoop, compressed or not, and interfaces.
+//! Where packets come from: capture files and pipes in pcap, pcapng or snoop, compressed or not, folders that a capture
+//! is being written to, and interfaces.
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
 //! unread end of a block goes in front of the next. Whoever wants several threads walks a block once to find where
@@ -7,15 +8,18 @@
 mod ahead;
 mod capture;
 mod classic;
+mod follow;
 mod input;
 #[cfg(feature = "live")]
 mod live;
 mod lookahead;
+mod memory;
 mod packed;
 mod pcapng;
 mod snoop;
 
 pub use self::capture::Capture;
+pub use self::follow::{Follow, Followed};
 pub use self::input::Input;
 #[cfg(feature = "live")]
 pub use self::live::{Live, LiveCounts};
