@@ -11,7 +11,7 @@ use std::path::Path;
 
 use dgawatch::source::Capture;
 use pcap::Precision;
-use support::captures::{Packet, Pcap, Section};
+use support::captures::{Packet, Pcap, Section, USUAL, kuznetzov, lcap, snoop};
 use support::{Rng, corpus};
 use tempfile::TempDir;
 
@@ -106,6 +106,48 @@ fn pcapng_in_all_forms() {
         assert_eq!(ours(&octets[..]).unwrap(), expected, "round {round}");
         assert_eq!(ours(Trickle(&octets)).unwrap(), expected, "round {round}, in small pieces");
     }
+}
+
+/// Formats beside pcap and pcapng, against the same packets in these. libpcap reads one of them.
+#[test]
+fn relatives_of_pcap() {
+    let folder = TempDir::new().unwrap();
+    let mut rng = Rng(4);
+    for round in 0..20 {
+        let packets = packets(&mut rng);
+        let nanoseconds = round % 2 == 0;
+        let micros = ours(&USUAL.file(&packets)[..]).unwrap();
+        let files = [
+            (true, kuznetzov(nanoseconds, &packets)),
+            (false, snoop([0, 4][round % 2], &packets)),
+            (false, lcap(false, &packets)),
+        ];
+        for (known, mut octets) in files {
+            assert_eq!(ours(&octets[..]).unwrap(), micros, "round {round}");
+            assert_eq!(ours(Trickle(&octets)).unwrap(), micros, "round {round}, in small pieces");
+            let path = folder.path().join("capture");
+            fs::write(&path, &octets).unwrap();
+            assert_eq!(by_libpcap(&path), known.then(|| micros.clone()));
+            if packets.is_empty() {
+                continue;
+            }
+            octets.pop();
+            let (records, whole) = ours(&octets[..]).unwrap();
+            assert_eq!((&records[..], whole), (&micros.0[..packets.len() - 1], false));
+        }
+        let nanos = ours(&Pcap { nanoseconds: true, ..USUAL }.file(&packets)[..]).unwrap();
+        assert_eq!(ours(&lcap(true, &packets)[..]).unwrap(), nanos);
+    }
+    // Lengths that contradict one another end the reading; of other links than Ethernet packets are counted, not read.
+    let packet = (0, vec![7; 60]);
+    let good = snoop(4, std::slice::from_ref(&packet));
+    for (at, length) in [(16 + 8, 83_u32), (16 + 8, u32::MAX), (16 + 4, u32::MAX), (16 + 4, 61), (16 + 8, 0)] {
+        let mut octets = good.clone();
+        octets[at..at + 4].copy_from_slice(&length.to_be_bytes());
+        assert_eq!(ours(&octets[..]), Some((vec![], false)), "{length} at {at}");
+    }
+    assert!(ours(&snoop(8, &[packet])[..]).unwrap().1);
+    assert_eq!(ours(&good[..15]), None);
 }
 
 /// Where libpcap reads a real capture at all, we read the same of it.

@@ -251,22 +251,22 @@ fn good_files_beside_bad_ones() {
     let folder = TempDir::new().unwrap();
     let garbage = file(&folder, "garbage", &Rng(5).octets(500));
     let empty = file(&folder, "empty", b"");
-    let packed = file(&folder, "packed.gz", b"\x1f\x8b\x08\0\0\0\0\0");
+    let packed = file(&folder, "packed.bz2", b"BZh91AY&SY");
     let odd = file(&folder, "odd.pcap", &support::captures::Pcap { link: 147, ..USUAL }.file(&[(START, vec![0; 60])]));
     let paths =
-        ["pcaps/cut.pcap", &garbage, "pcaps/loopback.pcap", &empty, "/nowhere/at.all", &packed, "pcaps/damaged.pcap", &odd];
+        [&*odd, &garbage, "pcaps/loopback.pcap", &empty, "/nowhere/at.all", &packed, "pcaps/cut.pcap", "pcaps/damaged.pcap"];
     let report = replay(&[], &paths, 1);
     let errors: Vec<Option<&str>> =
         report["captures"].as_array().unwrap().iter().map(|capture| capture["error"].as_str()).collect();
     let expected = [
-        Some("is cut: it ends inside the record at octet 19930"),
+        Some("holds packets of link type 147"),
         Some("is not a capture"),
         None,
         Some("is empty"),
         Some("cannot be read: No such file"),
-        Some("is compressed: unpack it first, or pipe it in with `gzip -dc"),
+        Some("is compressed: unpack it first, or pipe it in with `bzip2 -dc"),
+        Some("is cut: it ends inside the record at octet 19930"),
         Some("is damaged at octet 20019: a packet claims 2147483647 octets"),
-        Some("holds packets of link type 147"),
     ];
     for (got, expected) in errors.iter().zip(expected) {
         match (got, expected) {

@@ -18,16 +18,20 @@ const HOME: &[(&str, &[&str])] = &[
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("etherparse", &["decode"]),
+    ("flate2", &["source"]),
     ("hashbrown", &["watchlist", "ledger"]),
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
+    ("liblzma", &["source"]),
     ("libm", &["dga"]),
     ("lru", &["decode"]),
+    ("lz4_flex", &["source"]),
     ("pcap", &["source"]),
     ("roaring", &["ledger"]),
     ("serde", &["export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("signal_hook", &["process"]),
+    ("zstd", &["source"]),
 ];
 
 /// Rooms that know no clock, thread, file or terminal: the same packets give the same result, always.

@@ -10,11 +10,18 @@ use libfuzzer_sys::fuzz_target;
 /// Octets that the library reads at a time: `BLOCK` in `src/source/capture.rs`.
 const BLOCK: usize = 256 << 10;
 
-/// Octets that [`Capture::new`] looks at.
-const HEAD: usize = 24;
+/// Octets that [`Capture::new`] looks at: `HEAD` in `src/source/capture.rs`.
+const HEAD: usize = 28;
+
+/// Octets of pcap's header.
+const PCAP: usize = 24;
 
 /// What opens a pcapng file.
 const SECTION: [u8; 4] = [0x0A, 0x0D, 0x0D, 0x0A];
+
+/// What opens a pcap file: microseconds and nanoseconds, both byte orders.
+const MAGICS: [[u8; 4]; 4] =
+    [[0xA1, 0xB2, 0xC3, 0xD4], [0xD4, 0xC3, 0xB2, 0xA1], [0xA1, 0xB2, 0x3C, 0x4D], [0x4D, 0x3C, 0xB2, 0xA1]];
 
 /// Time, link type, octets.
 type Records = Vec<(u64, u32, Vec<u8>)>;
@@ -33,6 +40,10 @@ fuzz_target!(|octets: &[u8]| {
     match &end {
         Some(Failure::Damaged(..)) => assert_eq!(text(broken.as_ref()), text(end.as_ref())),
         _ => assert!(matches!(broken, Some(Failure::Read(_)))),
+    }
+    // Relatives of pcap have headers of their own, and are read by the same loops.
+    if !octets.starts_with(&SECTION) && !MAGICS.iter().any(|magic| octets.starts_with(magic)) {
+        return;
     }
     // Inputs are far shorter than a block: with filler in front, a block ends in the middle of the same records.
     let (fillers, length, input) = behind_filler(octets);
@@ -99,7 +110,7 @@ fn text(end: Option<&Failure>) -> String {
 /// how many records the filler is, and how many octets.
 fn behind_filler(octets: &[u8]) -> (usize, u64, impl Read) {
     let pcapng = octets.starts_with(&SECTION);
-    let (head, rest) = octets.split_at(if pcapng { 0 } else { HEAD });
+    let (head, rest) = octets.split_at(if pcapng { 0 } else { PCAP });
     let length = BLOCK.saturating_sub(rest.len() / 2).max(64);
     let (front, zeros, behind) = if pcapng {
         // A section of its own with one block of a type that nobody knows; what stands behind opens another section.

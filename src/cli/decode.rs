@@ -1,12 +1,11 @@
 //! `dgawatch decode`: every DNS message as a line.
 
 use std::io::{self, BufWriter};
-use std::path::PathBuf;
 
 use clap::Args;
 use dgawatch::pipeline;
-use dgawatch::source::Input;
 
+use super::captures::Captures;
 use super::decoding::Decoding;
 use super::{Failure, say};
 
@@ -16,19 +15,15 @@ use super::{Failure, say};
 /// Frames count from 1 in each file; the name keeps its case, octets that could harm a terminal are written \DDD.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: files, directories (read in the order of their names), or - for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    captures: Captures,
 
     #[command(flatten)]
     decoding: Decoding,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (inputs, others) = Input::expand(&arguments.paths);
-    if others > 0 {
-        say(&format!("passed over {others} files that hold no capture"));
-    }
+    let inputs = arguments.captures.inputs();
     let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
     let failures = pipeline::messages(&inputs, &arguments.decoding.config(), &mut out)?;
     for (path, failure) in &failures {

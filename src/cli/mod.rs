@@ -1,6 +1,7 @@
 //! The command line: one file a command, each from words to the typed settings of the rooms.
 
 mod about;
+mod captures;
 mod decode;
 mod decoding;
 mod explain;

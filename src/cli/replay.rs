@@ -3,29 +3,32 @@
 use std::io::{self, IsTerminal};
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use clap::Args;
+use dgawatch::dga::Catalog;
+use dgawatch::export::Report;
 use dgawatch::pipeline::{self, Progress};
 use dgawatch::process::stop_on_signals;
-use dgawatch::source::Input;
+use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::captures::Captures;
 use super::families::Families;
 use super::report::{Matching, Output};
 use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
 ///
-/// Reads pcap and pcapng files, directories of them, and standard input. A packet is held against the names of its own
+/// Reads pcap, pcapng and snoop files, compressed or not, directories of them, and standard input. A packet is held against the names of its own
 /// UTC day and the days beside it, by the time in the capture. A source is `infected` from three distinct names of one
 /// family and day, `suspect` below; names that honest people own count for nothing.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Captures: files, directories (read in the order of their names), or - for standard input
-    #[arg(required = true, value_name = "PATH")]
-    paths: Vec<PathBuf>,
+    #[command(flatten)]
+    captures: Captures,
 
     #[command(flatten)]
     families: Families,
@@ -43,6 +46,20 @@ pub(super) struct Arguments {
     /// Exit with code 1 if anything was given up that could have held a DNS message: what the text report has under "Not read"
     #[arg(long)]
     strict: bool,
+    /// Follow directories that a capture is being written to, until SIGINT or SIGTERM; then report
+    ///
+    /// For `tcpdump -G` or `-C` and the like: files are read once each, in the order of their first packets; one that still
+    /// grows is read as it grows; one that is compressed, renamed or removed after it was read is not read again.
+    /// Subdirectories and hidden files are not looked at. One thread reads.
+    #[arg(long)]
+    follow: bool,
+
+    /// Where --follow remembers what it has read, so that the next run goes on from there
+    ///
+    /// Written when the report is out: each packet is in one report. The evidence itself is not remembered: the next report
+    /// is of what came since. A run that is killed leaves the file as it was.
+    #[arg(long, value_name = "FILE", requires = "follow")]
+    follow_state: Option<PathBuf>,
 
     /// No progress bar
     #[arg(long, short)]
@@ -51,15 +68,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
-    let settings = arguments.matching.settings(&catalog)?;
-    let (inputs, others) = Input::expand(&arguments.paths);
-    if others > 0 {
-        say(&format!("passed over {others} {} that hold no capture", if others == 1 { "file" } else { "files" }));
+    if arguments.follow {
+        return follow(arguments, &catalog);
     }
+    let settings = arguments.matching.settings(&catalog)?;
+    let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
-    let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
-
+    let stop = stop()?;
     let bar = progress_bar(&inputs, arguments.quiet);
     let mut shown = 0;
     let report = pipeline::replay(&catalog, &inputs, &settings, threads, &stop, &mut |Progress { octets, packets }| {
@@ -77,12 +93,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
     }
-    let given_up = report.found().losses().next().is_some();
-    if arguments.strict && given_up {
-        say("not all packets could be read: the report has what was given up, and why (--strict)");
-        return Err(Failure::Reported);
+    arguments.judge(&report, whole)
+}
+
+impl Arguments {
+    /// Whether what was read is enough.
+    fn judge(&self, report: &Report<'_>, whole: bool) -> Result<(), Failure> {
+        if self.strict && report.found().losses().next().is_some() {
+            say("not all packets could be read: the report has what was given up, and why (--strict)");
+            return Err(Failure::Reported);
+        }
+        if whole { Ok(()) } else { Err(Failure::Reported) }
     }
-    if whole { Ok(()) } else { Err(Failure::Reported) }
+}
+
+/// Reads what is written to directories until a signal comes.
+fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
+    let folders = &arguments.captures.paths;
+    if let Some(other) = folders.iter().find(|path| path.is_file() || path.as_os_str() == "-") {
+        return Err(Failure::Usage(format!("--follow {}: name a directory", other.display())));
+    }
+    let state = arguments.follow_state.as_deref();
+    let (mut follow, warning) = Follow::new(folders, arguments.captures.limits(), state).map_err(Failure::Said)?;
+    warning.iter().for_each(|warning| say(warning));
+    let stop = stop()?;
+    say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
+    let report = pipeline::follow(catalog, &mut follow, &arguments.matching.settings(catalog)?, &stop);
+    let whole = arguments.output.write(&report)?;
+    state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
+    arguments.judge(&report, whole)
+}
+
+/// A flag that the first signal raises.
+fn stop() -> Result<Arc<AtomicBool>, Failure> {
+    stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))
 }
 
 /// More than any machine has; a slip of the finger would otherwise ask for as much memory.

@@ -91,7 +91,9 @@ impl Output {
             Format::Json => ReportFormat::Json,
             Format::Csv => ReportFormat::Csv,
         };
-        let nothing_read = report.captures().iter().all(|capture| capture.packets == 0 && capture.error.is_some());
+        let captures = report.captures();
+        // Where there was none to be read, the report says so.
+        let nothing_read = !captures.is_empty() && captures.iter().all(|capture| capture.packets == 0 && capture.error.is_some());
         if self.format != Format::Text || !nothing_read {
             let mut out = BufWriter::new(io::stdout().lock());
             report.write(format, &mut out)?;

@@ -44,6 +44,12 @@ impl<'a, 'p> Clerk<'a, 'p> {
         Self { captures, ledger, assembler, watchlist, so_far: Progress::default(), progress }
     }
 
+    /// One capture more, of this name; returns its place.
+    pub(super) fn open(&mut self, path: String) -> usize {
+        self.captures.push(CaptureSummary { path, ..CaptureSummary::default() });
+        self.captures.len() - 1
+    }
+
     /// Takes what came of `octets` octets of the capture at a place.
     pub(super) fn take(&mut self, place: usize, octets: u64, batch: &Batch) {
         let capture = &mut self.captures[place];

@@ -1,6 +1,7 @@
 //! Threads, channels, order and stopping: joins the rooms into a flow. Holds no rule of its own.
 
 mod clerk;
+mod follow;
 #[cfg(feature = "live")]
 mod live;
 mod messages;
@@ -10,6 +11,7 @@ mod shelf;
 mod worker;
 
 pub use self::clerk::Progress;
+pub use self::follow::follow;
 #[cfg(feature = "live")]
 pub use self::live::live;
 pub use self::messages::messages;

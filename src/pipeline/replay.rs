@@ -82,11 +82,13 @@ struct Work {
     input: usize,
     layout: Layout,
     block: Vec<u8>,
+    /// Octets of the file that were read for it.
+    octets: u64,
 }
 
 /// What the clerk is told.
 enum Event {
-    Batch { input: usize, batch: Batch, block: Vec<u8> },
+    Batch { input: usize, batch: Batch, block: Vec<u8>, octets: u64 },
     End { input: usize, failure: Option<Failure> },
 }
 
@@ -97,7 +99,7 @@ fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut d
         let mut capture = input.open()?;
         while !stop.load(Ordering::Relaxed) && capture.fill(&mut block)? {
             let (octets, outcome) = capture.walk(&block, |record| worker.take(record));
-            done(octets as u64, worker.finish_block());
+            done(capture.advanced(octets), worker.finish_block());
             outcome?;
         }
         Ok(())
@@ -129,9 +131,10 @@ fn split(
                 let layout = capture.layout().clone();
                 let (octets, outcome) = capture.walk(block, |_| {});
                 block.truncate(octets);
+                let octets = capture.advanced(octets);
                 let block = std::mem::take(block);
                 spare = None;
-                if give_work.send(Work { sequence, input: place, layout, block }).is_err() {
+                if give_work.send(Work { sequence, input: place, layout, block, octets }).is_err() {
                     break;
                 }
                 sequence += 1;
@@ -149,10 +152,10 @@ fn split(
 
 /// Decodes and matches blocks until there are no more.
 fn work<'a>(mut worker: Worker<'a>, take_work: &Receiver<Work>, give_event: &Sender<(u64, Event)>) -> Worker<'a> {
-    for Work { sequence, input, mut layout, block } in take_work {
+    for Work { sequence, input, mut layout, block, octets } in take_work {
         // The splitter found that all of it is whole.
         let _ = layout.walk(&block, |record| worker.take(record));
-        if give_event.send((sequence, Event::Batch { input, batch: worker.finish_block(), block })).is_err() {
+        if give_event.send((sequence, Event::Batch { input, batch: worker.finish_block(), block, octets })).is_err() {
             break;
         }
     }
@@ -168,8 +171,8 @@ fn collect(clerk: &mut Clerk<'_, '_>, take_event: &Receiver<(u64, Event)>, give_
         while let Some(event) = early.remove(&next) {
             next += 1;
             match event {
-                Event::Batch { input, batch, block } => {
-                    clerk.take(input, block.len() as u64, &batch);
+                Event::Batch { input, batch, block, octets } => {
+                    clerk.take(input, octets, &batch);
                     // Nobody takes it once the splitter has read everything.
                     let _ = give_block.send(block);
                 }

@@ -1,14 +1,23 @@
 //! A capture file or pipe, read in blocks that hold whole records as far as they go.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::classic::{self, Header};
 use super::pcapng::Section;
-use super::{Failure, Kind, Layout, Record};
+use super::{Failure, Kind, Layout, Record, classic, snoop};
+use crate::day::Timestamp;
+
+/// Octets that tell what an input is, and hold the longest header of one.
+pub(super) const HEAD: usize = 28;
 
 /// Octets read at a time: large enough that calls do not count, small enough to stay in a core's second-level cache
 /// between reading, splitting and decoding (benches/README.md).
 const BLOCK: usize = 256 << 10;
+
+/// Octets read at a time where the first record is all that is wanted, and in all until it is given up.
+const FIRST: usize = 4 << 10;
+const FIRST_WITHIN: u64 = 32 << 20;
 
 /// An input whose records can be read.
 pub struct Capture<R> {
@@ -18,11 +27,17 @@ pub struct Capture<R> {
     tail: Vec<u8>,
     /// Octets that this record takes, as far as is known.
     wanted: usize,
+    /// Octets to read at a time.
+    block: usize,
     /// Where `tail` begins in the input.
     offset: u64,
     ended: bool,
+    /// Whether it may be written to while it is read: its end is the end for now.
+    growing: bool,
     /// Why reading ended, when not at the end of the input.
     failed: Option<io::Error>,
+    /// Where `input` is compressed: octets of the file that were read, and how many of them were told of.
+    packed: Option<(Arc<AtomicU64>, u64)>,
 }
 
 impl<R: Read> Capture<R> {
@@ -31,17 +46,71 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// When it is none that we read.
     pub fn new(mut input: R) -> Result<Self, Failure> {
-        let mut tail = vec![];
-        (&mut input).take(classic::HEADER as u64).read_to_end(&mut tail).map_err(Failure::Read)?;
-        let (layout, header) = if let Some(header) = Header::read(&tail) {
-            (Kind::Classic(header), classic::HEADER)
-        } else if Section::begins(&tail) {
+        let mut head = vec![];
+        (&mut input).take(HEAD as u64).read_to_end(&mut head)?;
+        Self::begun(head, input)
+    }
+
+    /// The same, when the first octets, at least [`HEAD`] if there are so many, were read already.
+    pub(super) fn begun(mut head: Vec<u8>, input: R) -> Result<Self, Failure> {
+        let (layout, header) = if let Some((header, length)) = classic::Header::read(&head) {
+            (Kind::Classic(header), length)
+        } else if let Some((header, length)) = snoop::Header::read(&head) {
+            (Kind::Snoop(header), length)
+        } else if Section::begins(&head) {
             (Kind::Blocks(Section::default()), 0)
         } else {
-            return Err(unknown(&tail));
+            return Err(unknown(&head));
         };
-        tail.drain(..header);
-        Ok(Self { input, layout: Layout(layout), tail, wanted: 0, offset: header as u64, ended: false, failed: None })
+        head.drain(..header);
+        Ok(Self {
+            input,
+            layout: Layout(layout),
+            tail: head,
+            wanted: 0,
+            block: BLOCK,
+            offset: header as u64,
+            ended: false,
+            growing: false,
+            failed: None,
+            packed: None,
+        })
+    }
+
+    /// Like [`Self::new`], of what compressed input unpacks to; `meter` counts the octets read of that.
+    pub(super) fn unpacked(input: R, meter: Arc<AtomicU64>) -> Result<Self, Failure> {
+        let capture = Self::new(input).map_err(inside)?;
+        Ok(Self { packed: Some((meter, 0)), ..capture })
+    }
+
+    /// When the first packet was captured, if there is one.
+    pub(super) fn first_time(mut self) -> Option<Timestamp> {
+        self.block = FIRST;
+        let (mut first, mut block) = (None, vec![]);
+        while first.is_none() && self.offset < FIRST_WITHIN && matches!(self.fill(&mut block), Ok(true)) {
+            let (_, outcome) = self.walk(&block, |record| first = first.or(Some(record.time)));
+            if outcome.is_err() {
+                break;
+            }
+        }
+        first
+    }
+
+    /// From now on, the end of the input is the end for now: a record that it cuts may be completed.
+    pub(super) const fn wait_for_more(&mut self) {
+        self.growing = true;
+    }
+
+    /// The record that the end of the input cuts, where it was not waited for.
+    pub(super) fn cut(&self) -> Option<Failure> {
+        (!self.tail.is_empty()).then_some(Failure::Cut(self.offset))
+    }
+
+    /// Octets of the file that were read for `octets` octets just handed over: fewer, where it is compressed.
+    pub fn advanced(&mut self, octets: usize) -> u64 {
+        let Some((meter, told)) = &mut self.packed else { return octets as u64 };
+        let read = meter.load(Ordering::Relaxed);
+        read - std::mem::replace(told, read)
     }
 
     /// The layout as it is before the next walk.
@@ -58,19 +127,24 @@ impl<R: Read> Capture<R> {
         // A huge record is rare: its room is not kept.
         block.shrink_to(4 * BLOCK);
         if let Some(error) = self.failed.take() {
-            return Err(Failure::Read(error));
+            return Err(error.into());
         }
         if self.ended {
             return Ok(false);
         }
         block.append(&mut self.tail);
-        let goal = BLOCK.max(self.wanted);
+        let known = block.len();
+        let goal = self.block.max(self.wanted);
         // Room for the rest of a block and one octet, so that reading to its end never has to grow the buffer.
         block.reserve(goal + 1 - block.len());
         let missing = (goal - block.len()) as u64;
         // What a read gave before it failed stays in the block, and is handed over before the failure is.
         self.failed = (&mut self.input).take(missing).read_to_end(block).err();
-        self.ended = block.len() < goal;
+        if self.growing && self.failed.is_none() && block.len() == known {
+            std::mem::swap(block, &mut self.tail);
+            return Ok(false);
+        }
+        self.ended = block.len() < goal && !self.growing;
         Ok(!block.is_empty() || self.failed.is_some())
     }
 
@@ -87,25 +161,28 @@ impl<R: Read> Capture<R> {
             None if self.ended && self.failed.is_none() && !rest.is_empty() => Some(Failure::Cut(self.offset)),
             None => None,
         };
-        if failure.is_some() {
+        if let Some(failure) = failure {
             self.ended = true;
-        } else {
-            self.tail.extend_from_slice(rest);
-            self.wanted = walk.wanted;
+            return (walk.consumed, Err(if self.packed.is_some() { inside(failure) } else { failure }));
         }
-        (walk.consumed, failure.map_or(Ok(()), Err))
+        self.tail.extend_from_slice(rest);
+        self.wanted = walk.wanted;
+        (walk.consumed, Ok(()))
+    }
+}
+
+/// A failure that lies in what compressed input unpacks to.
+fn inside(failure: Failure) -> Failure {
+    match failure {
+        Failure::Read(_) | Failure::Unpack(_) => failure,
+        failure => Failure::Inside(Box::new(failure)),
     }
 }
 
 /// Says what an input that begins like this is instead of a capture.
 fn unknown(head: &[u8]) -> Failure {
-    let compressed = [
-        (&[0x1F, 0x8B][..], "gzip"),
-        (&[0x28, 0xB5, 0x2F, 0xFD], "zstd"),
-        (&[0xFD, b'7', b'z', b'X', b'Z'], "xz"),
-        (&[0x04, 0x22, 0x4D, 0x18], "lz4"),
-        (b"BZh", "bzip2"),
-    ];
+    // The second is lz4's old format.
+    let compressed = [(&b"BZh"[..], "bzip2"), (&[0x02, 0x21, 0x4C, 0x18], "lz4")];
     let program = compressed.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, program)| *program);
     match program {
         Some(program) => Failure::Compressed(program),

@@ -1,17 +1,25 @@
-//! Where packets come from: capture files and pipes in pcap or pcapng, and interfaces.
+//! Where packets come from: capture files and pipes in pcap, pcapng or snoop, compressed or not, folders that a capture
+//! is being written to, and interfaces.
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
 //! unread end of a block goes in front of the next. Whoever wants several threads walks a block once to find where
 //! its last whole record ends, and gives the block away together with the layout as it was before.
 
+mod ahead;
 mod capture;
 mod classic;
+mod follow;
 mod input;
 #[cfg(feature = "live")]
 mod live;
+mod lookahead;
+mod memory;
+mod packed;
 mod pcapng;
+mod snoop;
 
 pub use self::capture::Capture;
+pub use self::follow::{Follow, Followed};
 pub use self::input::Input;
 #[cfg(feature = "live")]
 pub use self::live::{Live, LiveCounts};
@@ -123,6 +131,7 @@ pub struct Layout(Kind);
 enum Kind {
     Classic(classic::Header),
     Blocks(pcapng::Section),
+    Snoop(snoop::Header),
 }
 
 /// How far a walk came.
@@ -144,8 +153,23 @@ impl Layout {
         match &mut self.0 {
             Kind::Classic(header) => header.walk(octets, each),
             Kind::Blocks(section) => section.walk(octets, each),
+            Kind::Snoop(header) => header.walk(octets, each),
         }
     }
+}
+
+/// What compressed input may unpack to, so that a small hostile file cannot keep us busy for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Octets.
+    pub unpacked: u64,
+    /// Times the octets of the file.
+    pub ratio: u64,
+}
+
+impl Limits {
+    /// A day of a busy link, and more than captures compress by: 5 to 20 times, a flood of one packet 100 times.
+    pub const USUAL: Self = Self { unpacked: 1 << 40, ratio: 250 };
 }
 
 /// Why an input could not be read, or not further.
@@ -155,14 +179,29 @@ pub enum Failure {
     Read(io::Error),
     /// Nothing in it.
     Empty,
-    /// Neither pcap nor pcapng.
+    /// In no format that we read.
     Unknown,
-    /// Compressed with this program.
+    /// Compressed with this program, which we do not undo.
     Compressed(&'static str),
+    /// What it unpacks to is bad.
+    Inside(Box<Self>),
+    /// Why it could not be unpacked, or not further.
+    Unpack(String),
     /// What follows this octet makes no sense, and why.
     Damaged(u64, String),
     /// It ends inside the record that begins at this octet.
     Cut(u64),
+}
+
+impl Failure {
+    /// Whether this tells of something that is no capture, rather than of a bad one.
+    const fn is_of_no_capture(&self) -> bool {
+        match self {
+            Self::Unknown => true,
+            Self::Inside(failure) => failure.is_of_no_capture(),
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -170,13 +209,30 @@ impl fmt::Display for Failure {
         match self {
             Self::Read(error) => write!(f, "cannot be read: {error}"),
             Self::Empty => f.write_str("is empty"),
-            Self::Unknown => f.write_str("is not a capture: it begins like neither pcap nor pcapng"),
+            Self::Unknown => f.write_str("is not a capture: it begins like none of pcap, pcapng, snoop"),
             Self::Compressed(program) => {
                 write!(f, "is compressed: unpack it first, or pipe it in with `{program} -dc FILE | dgawatch replay -`")
             }
+            Self::Inside(failure) => write!(f, "once unpacked {failure}"),
+            Self::Unpack(why) => f.write_str(why),
             Self::Damaged(at, why) => write!(f, "is damaged at octet {at}: {why}; what came before was read"),
             Self::Cut(at) => write!(f, "is cut: it ends inside the record at octet {at}; what came before was read"),
         }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<io::Error> for Failure {
+    /// What reads from compressed input hands its failures on in the system's form.
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Read)
+    }
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        Self::other(failure)
     }
 }
 

@@ -36,6 +36,44 @@ impl Pcap {
     }
 }
 
+/// A file as A. Kuznetzov's modified tcpdump writes it: eight octets more before each packet.
+pub fn kuznetzov(big_endian: bool, packets: &[Packet]) -> Vec<u8> {
+    let form = Pcap { big_endian, ..USUAL };
+    let mut file = form.file(&[]);
+    let magic: u32 = 0xA1B2_CD34;
+    file[..4].copy_from_slice(&if big_endian { magic.to_be_bytes() } else { magic.to_le_bytes() });
+    for packet in packets {
+        let record = &form.file(std::slice::from_ref(packet))[24..];
+        file.extend_from_slice(&record[..16]);
+        // Interface, protocol, packet type, padding.
+        file.extend([0, 0, 0, 2, 8, 0, 4, 0]);
+        file.extend_from_slice(&record[16..]);
+    }
+    file
+}
+
+/// IXIA's lcap: the octets of all records, then these.
+pub fn lcap(nanoseconds: bool, packets: &[Packet]) -> Vec<u8> {
+    let plain = Pcap { nanoseconds, ..USUAL }.file(packets);
+    let magic: u32 = if nanoseconds { 0x1C00_01AC } else { 0x1C00_01AB };
+    [&magic.to_le_bytes()[..], &plain[4..24], &(plain.len() as u32 - 24).to_le_bytes(), &plain[24..]].concat()
+}
+
+/// A snoop file; each record is padded to a multiple of four.
+pub fn snoop(datalink: u32, packets: &[Packet]) -> Vec<u8> {
+    let mut file = [&b"snoop\0\0\0"[..], &2_u32.to_be_bytes(), &datalink.to_be_bytes()].concat();
+    for (time, octets) in packets {
+        let (length, padded) = (octets.len() as u32, octets.len().next_multiple_of(4));
+        let (second, micros) = (time / 1_000_000_000, time % 1_000_000_000 / 1_000);
+        for number in [length, length, 24 + padded as u32, 0, second as u32, micros as u32] {
+            file.extend(number.to_be_bytes());
+        }
+        file.extend_from_slice(octets);
+        file.resize(file.len() + padded - octets.len(), 0);
+    }
+    file
+}
+
 /// One section of a pcapng file.
 pub struct Section {
     big_endian: bool,
