@@ -87,10 +87,11 @@ impl<'a, 'p> Clerk<'a, 'p> {
 
     /// The report of it all.
     pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
-        let Self { captures, mut ledger, mut assembler, mut watchlist, .. } = self;
+        let Self { captures, mut ledger, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
         findings.enter(&mut ledger);
+        debug_assert_eq!(total.counts.total(), so_far.packets, "each packet has one outcome");
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
