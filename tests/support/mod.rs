@@ -4,6 +4,8 @@
 pub mod captures;
 pub mod packets;
 pub mod population;
+#[cfg(feature = "http")]
+pub mod sensor;
 
 use std::ffi::OsStr;
 use std::io::Write;
