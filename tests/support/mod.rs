@@ -6,6 +6,8 @@ pub mod packets;
 pub mod population;
 #[cfg(feature = "http")]
 pub mod sensor;
+#[cfg(feature = "http")]
+pub mod web;
 
 use std::ffi::OsStr;
 use std::io::Write;
