@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use dgawatch::export::Snapshot;
 use dgawatch::export::http::{Config, Server, Timeouts};
-use dgawatch::export::snapshot::FamilyCounts;
-use dgawatch::export::{Snapshot, SourceSeries};
+use dgawatch::export::snapshot::{FamilyCounts, SourceSeries};
 use support::sensor::snapshot;
 use support::web::{Running, Sensor, ask, rows, try_ask};
 
@@ -78,6 +78,8 @@ fn an_address_that_is_taken() {
     }
     let two = Config { listen: vec!["127.0.0.1:0".to_owned(), "127.0.0.2:0".to_owned()], ..Config::default() };
     assert_eq!(Server::bind(two).unwrap().addresses().len(), 2);
+    let any = Server::bind(Config { listen: vec![":0".to_owned()], ..Config::default() }).unwrap().addresses();
+    assert!(any.len() == 1 && any[0].ip().is_unspecified(), "{any:?}");
 }
 
 #[test]

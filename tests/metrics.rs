@@ -11,8 +11,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::{fs, io};
 
-use dgawatch::export::snapshot::{FamilyCounts, Interface};
-use dgawatch::export::{Series, SeriesConfig, Snapshot, SourceSeries, metrics_text};
+use dgawatch::export::series::{Series, SeriesConfig};
+use dgawatch::export::snapshot::{FamilyCounts, Interface, SourceSeries};
+use dgawatch::export::{Snapshot, metrics_text};
 use support::sensor::snapshot;
 
 #[test]
@@ -101,6 +102,16 @@ fn every_series_is_there_once_and_exact() {
     assert_eq!(lines.iter().map(|(_, labels)| labels.clone()).collect::<BTreeSet<_>>().len(), 1_000);
     // Whole up to 2^53, which is what Prometheus can hold.
     assert!(text.contains(" 9007199254740992\n"));
+}
+
+#[test]
+fn a_million_sources_are_a_thousand_series() {
+    let mut series = Series::new(SeriesConfig { max_sources: 1_000, prefix: None }, vec!["f".to_owned()]);
+    (0..1_000_000_u32).for_each(|n| series.add(std::net::Ipv4Addr::from_bits(n).into(), 0, 1));
+    let text = metrics_text(&Arc::new(Snapshot { series: series.settle(), ..snapshot() })).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("dgawatch_source_matches_total{")).count(), 1_001);
+    assert!(text.contains("dgawatch_source_matches_total{source=\"other\",family=\"f\"} 999000\n"));
+    assert!(text.len() < 200_000, "{} octets", text.len());
 }
 
 fn many(sources: u32) -> Snapshot {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use dgawatch::export::http::Config;
-use dgawatch::export::{SeriesConfig, SourcePrefix};
+use dgawatch::export::series::{SeriesConfig, SourcePrefix};
 
 #[derive(Args)]
 pub(super) struct Web {

@@ -10,7 +10,7 @@ mod messages;
 mod metrics;
 mod names;
 mod report;
-mod series;
+pub mod series;
 pub mod snapshot;
 
 pub use self::messages::write_message;
@@ -18,5 +18,4 @@ pub use self::messages::write_message;
 pub use self::metrics::metrics_text;
 pub use self::names::{Format as NamesFormat, Names};
 pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
-pub use self::series::{Series, SeriesConfig, SourcePrefix};
-pub use self::snapshot::{Snapshot, SourceSeries};
+pub use self::snapshot::Snapshot;

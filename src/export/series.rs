@@ -13,11 +13,11 @@
 //! * For each family the counters of all series and of `other` sum to its matching queries, always.
 //! * A counter never goes down while its series stays. A series that goes adds its counts to `other`, which so never goes
 //!   down either. A source that comes back begins at 0: what it asked for before stays in `other`.
-//! * At most [`SeriesConfig::max_sources`] sources have series, at most one each family. Memory is fixed at the start.
+//! * At most [`SeriesConfig::max_sources`] sources have series, one for each family that they asked for. Memory is fixed at the start.
 //! * A newcomer must have more than twice the weakest one's activity, so a source that stays active keeps its series.
 //!
 //! Activity is matching queries, halved by each [`Series::age`]. Candidates are counted as in HeavyKeeper (Gong et al.,
-//! `USENIX ATC` 2018): one place a hash, whose count a stranger lowers with a probability that falls with the count. A count
+//! USENIX ATC 2018): one place a hash, whose count a stranger lowers with a probability that falls with the count. A count
 //! is never more than its source's own queries, so 14 million sources of one query each displace nobody.
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use super::SourceSeries;
+use super::snapshot::SourceSeries;
 
 /// How sources become series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

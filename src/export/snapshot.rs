@@ -33,7 +33,7 @@ pub struct Snapshot {
     pub list_builds: Builds,
     /// What was found, by family.
     pub families: Vec<FamilyCounts>,
-    /// Matches by source, as [`super::Series`] picked them.
+    /// Matches by source, as [`super::series::Series`] picked them.
     pub series: Vec<SourceSeries>,
     /// The table of evidence.
     pub table: Table,

@@ -2,8 +2,8 @@
 
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
-use dgawatch::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Table};
-use dgawatch::export::{Snapshot, SourceSeries};
+use dgawatch::export::Snapshot;
+use dgawatch::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, SourceSeries, Table};
 
 pub fn snapshot() -> Snapshot {
     let mut outcomes = Counts::default();

@@ -1,7 +1,7 @@
 //! Listening, accepting, and one turn of the clock for all that is due.
 
 use std::io;
-use std::net::{TcpListener, ToSocketAddrs};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -62,18 +62,13 @@ impl Server {
         let mut listeners = vec![];
         for address in &config.listen {
             let refuse = |why: io::Error| format!("cannot listen on {}: {why}; see --web.listen-address", address.escape_debug());
-            let whole = if address.starts_with(':') { format!("[::]{address}") } else { address.clone() };
-            for address in whole.to_socket_addrs().map_err(refuse)? {
-                let listener = TcpListener::bind(address).map_err(refuse)?;
-                listener.set_nonblocking(true).map_err(refuse)?;
-                listeners.push(listener);
-            }
+            listeners.append(&mut listen(address).map_err(refuse)?);
         }
         Ok(Self { config, listeners, webs })
     }
 
     /// Where it listens: the ports are known here where 0 was asked for.
-    pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
+    pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
@@ -102,6 +97,22 @@ impl Server {
             Ok(())
         })
     }
+}
+
+/// Listens on all addresses that `address` stands for.
+fn listen(address: &str) -> io::Result<Vec<TcpListener>> {
+    let listener = |address| {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true).map(|()| listener)
+    };
+    if address.starts_with(':') {
+        let any = |host: &str| -> io::Result<Vec<TcpListener>> {
+            format!("{host}{address}").to_socket_addrs()?.map(listener).collect()
+        };
+        // Takes IPv4 as well; not every system has it.
+        return any("[::]").or_else(|_| any("0.0.0.0"));
+    }
+    address.to_socket_addrs()?.map(listener).collect()
 }
 
 impl Site {
