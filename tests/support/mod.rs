@@ -4,6 +4,10 @@
 pub mod captures;
 pub mod packets;
 pub mod population;
+#[cfg(feature = "http")]
+pub mod sensor;
+#[cfg(feature = "http")]
+pub mod web;
 
 use std::ffi::OsStr;
 use std::io::Write;
