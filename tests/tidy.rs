@@ -26,6 +26,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("libm", &["dga"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("roaring", &["ledger"]),
     ("serde", &["export", "cli"]),
