@@ -8,41 +8,28 @@
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{env, process, thread};
 
 use dgawatch::day::Timestamp;
 use dgawatch::decode::{Config, Decoder, Reading};
-use dgawatch::source::{Filter, Intake, LiveConfig, Record, Tap};
+use dgawatch::dga::Catalog;
+use dgawatch::pipeline::{InterfaceCounts, Live, Settings, Threads};
+use dgawatch::source::{Filter, Intake, LiveConfig, Record, Tap, TapCounts};
+use dgawatch::watchlist::SearchList;
 use pcap::{Active, Capture};
 use serde_json::Value;
 use support::layers::{FOUND, FOUND_V6, encapsulations};
+use support::namespace::{in_namespace, ip, pair};
 use support::packets::{at, ethernet, fragments, nxdomain, query, tcp, udp};
 use support::{dgawatch, names, printed};
 
-/// Set in the process that runs inside the namespace.
-const INSIDE: &str = "DGAWATCH_INSIDE_NAMESPACE";
-
 /// Packets sent of each kind.
 const SENT: usize = 20_000;
-
-/// Runs `test` again in a namespace with `watched` and `sending`, joined to each other.
-fn in_namespace(test: &str, inside: impl FnOnce()) {
-    if env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let namespace = Namespace(format!("dgawatch-{}-{test}", process::id()));
-    if let Err(why) = namespace.create() {
-        let _ = writeln!(std::io::stderr(), "WARNING: live capture was not tested: {why}");
-        return;
-    }
-    let this_test = [env::current_exe().unwrap().to_str().unwrap(), "--exact", test, "--nocapture"].map(str::to_owned);
-    let status = Command::new("ip").args(["netns", "exec", &namespace.0]).args(this_test).env(INSIDE, "1").status().unwrap();
-    assert!(status.success());
-}
 
 #[test]
 fn what_crosses_an_interface() {
@@ -164,6 +151,89 @@ fn a_tiny_ring() {
         }
         assert_eq!(taken + dropped, SENT as u64);
         assert!(taken > 0 && dropped > 0, "{taken} taken, {dropped} dropped");
+    });
+}
+
+/// A tap whose worker is slow.
+struct Slowed(Tap);
+
+impl Intake for Slowed {
+    fn take(&mut self, most: usize, each: impl FnMut(Record<'_>)) -> Result<usize, String> {
+        thread::sleep(Duration::from_millis(2));
+        self.0.take(most.min(100), each)
+    }
+
+    fn wait(&mut self, most: Duration) {
+        self.0.wait(most);
+    }
+
+    fn counts(&mut self) -> TapCounts {
+        self.0.counts()
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        self.0.notice()
+    }
+}
+
+/// What the wire carried is what has an outcome, and what was lost on the way, by where: to the packet.
+#[test]
+fn nothing_is_unaccounted_for() {
+    in_namespace("nothing_is_unaccounted_for", || {
+        for (workers, ring) in [(1, 16 << 20), (1, 1 << 20), (3, 1 << 20)] {
+            let mut catalog = Catalog::default();
+            catalog.add("conficker-b").unwrap();
+            let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
+            let settings = Settings { skew: 1, max_sources: 100, decode, patterns, search_list };
+            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(Slowed).collect();
+            let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
+            let stop = AtomicBool::new(false);
+            let mut counts = InterfaceCounts::default();
+            let mut outcomes = 0;
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (list, mut wire) = (today(), wire());
+                    for sent in 0..SENT {
+                        let client = at("192.0.2.7", 1_024 + sent as u16);
+                        let question = query(1, &list[sent % 250], 1);
+                        wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &question))).unwrap();
+                    }
+                    // Longer than the slowest takes for what is in its ring.
+                    thread::sleep(Duration::from_millis(1_000));
+                    stop.store(true, Ordering::Relaxed);
+                });
+                live.run(&stop, None, &mut |state| {
+                    outcomes = state.counts.total();
+                    counts = state.interfaces[0].clone();
+                });
+            });
+            let InterfaceCounts { received, dropped_nic, dropped_kernel, startup_discarded, offered, .. } = counts;
+            assert_eq!((dropped_nic, startup_discarded, outcomes), (0, 0, received));
+            assert_eq!((received + dropped_kernel, offered), (SENT as u64, SENT as u64));
+            assert_eq!(dropped_kernel > 0, ring < 2 << 20, "{dropped_kernel} lost by a ring of {ring} octets");
+        }
+    });
+}
+
+/// Who gave up the right to open an interface is told so when one is gone.
+#[test]
+fn without_the_right_to_open() {
+    in_namespace("without_the_right_to_open", || {
+        let mut taps = open(&LiveConfig { workers: 2, ..config() });
+        let mut removal = Command::new("sh").args(["-c", "sleep 0.5; ip link del watched"]).spawn().unwrap();
+        nix::unistd::setuid(65_534.into()).unwrap();
+        let until = Instant::now() + Duration::from_secs(5);
+        for tap in &mut taps {
+            let error = loop {
+                assert!(Instant::now() < until, "it goes on");
+                match tap.take(100, |_| {}) {
+                    Ok(_) => tap.wait(Duration::from_millis(20)),
+                    Err(error) => break error,
+                }
+            };
+            assert!(error.starts_with("is gone, and may not be opened again: "), "{error}");
+        }
+        removal.wait().unwrap();
     });
 }
 
@@ -383,45 +453,4 @@ fn send_population(list: &[String]) {
 fn today() -> Vec<String> {
     let (day, _) = printed(&Command::new("date").args(["-u", "+%F"]).output().unwrap(), 0);
     names("conficker-b", day.trim())
-}
-
-/// Runs `ip` in the namespace that we are in.
-fn ip(line: &str) {
-    assert!(Command::new("ip").args(line.split(' ')).status().unwrap().success(), "ip {line}");
-}
-
-/// Makes the two interfaces, without addresses: so the kernel has nothing to say on them.
-const PAIR: [&str; 5] = [
-    "link add watched type veth peer name sending",
-    "link set watched addrgenmode none",
-    "link set sending addrgenmode none",
-    "link set watched up",
-    "link set sending up",
-];
-
-fn pair() {
-    PAIR.iter().for_each(|line| ip(line));
-}
-
-/// A namespace with two interfaces joined to each other, removed at the end.
-struct Namespace(String);
-
-impl Namespace {
-    fn create(&self) -> Result<(), String> {
-        let name = &self.0;
-        let lines = PAIR.iter().map(|line| format!("-n {name} {line}"));
-        for line in [format!("netns add {name}")].into_iter().chain(lines) {
-            let output = Command::new("ip").args(line.split(' ')).output().map_err(|error| format!("ip (iproute2): {error}"))?;
-            if !output.status.success() {
-                return Err(format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
-    }
 }
