@@ -1,85 +1,442 @@
-//! Listening to an interface, for real: a pair of virtual interfaces in a network namespace of the test's own.
+//! Listening to interfaces, for real: pairs of virtual interfaces in network namespaces of the tests' own.
 //!
-//! Needs root and iproute2; says aloud when it cannot run. Nothing leaves the namespace.
+//! Needs root and iproute2; says aloud when it cannot run. Nothing leaves the namespaces.
 
 #![cfg(feature = "live")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Command, Stdio};
-use std::time::Duration;
-use std::{env, process, thread};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
+use dgawatch::day::Timestamp;
+use dgawatch::decode::{Config, Decoder, Reading};
+use dgawatch::dga::Catalog;
+use dgawatch::pipeline::{InterfaceCounts, Live, Settings, Threads};
+use dgawatch::source::{Filter, Intake, LiveConfig, Record, Tap, TapCounts};
+use dgawatch::watchlist::SearchList;
 use pcap::{Active, Capture};
 use serde_json::Value;
-use support::packets::{at, ethernet, nxdomain, query, udp};
+use support::layers::{FOUND, FOUND_V6, encapsulations};
+use support::namespace::{in_namespace, ip, pair};
+use support::packets::{at, ethernet, fragments, nxdomain, query, tcp, udp};
 use support::{dgawatch, names, printed};
-
-/// Set in the process that runs inside the namespace.
-const INSIDE: &str = "DGAWATCH_INSIDE_NAMESPACE";
 
 /// Packets sent of each kind.
 const SENT: usize = 20_000;
 
 #[test]
 fn what_crosses_an_interface() {
-    if env::var_os(INSIDE).is_some() {
-        return inside();
-    }
-    let namespace = Namespace(format!("dgawatch-{}", process::id()));
-    if let Err(why) = namespace.create() {
-        let _ = writeln!(std::io::stderr(), "WARNING: live capture was not tested: {why}");
-        return;
-    }
-    let this_test =
-        [env::current_exe().unwrap().to_str().unwrap(), "--exact", "what_crosses_an_interface", "--nocapture"].map(str::to_owned);
-    let status = Command::new("ip").args(["netns", "exec", &namespace.0]).args(this_test).env(INSIDE, "1").status().unwrap();
-    assert!(status.success());
+    in_namespace("what_crosses_an_interface", || {
+        for workers in ["1", "3"] {
+            let mut sensor = Sensor::start(&["--format", "json", "--family", "conficker-b", "--workers", workers]);
+            send_population(&today());
+            let report = sensor.stop(0);
+            let outcome = |label: &str| report["packets"]["outcomes"][label].as_u64().unwrap() as usize;
+            // The kernel may add a packet of its own, of neighbour discovery for instance, but none of DNS.
+            assert_eq!((outcome("dns_query"), outcome("dns_response")), (2 * SENT, SENT));
+            let rows = report["sources"].as_array().unwrap();
+            let row = |source: &str| rows.iter().find(|row| row["source"] == source).unwrap();
+            assert_eq!(
+                (&row("192.0.2.7")["verdict"], &row("192.0.2.7")["distinct_names"], &row("192.0.2.7")["matches"]),
+                (&"infected".into(), &250.into(), &SENT.into())
+            );
+            assert_eq!((&row("2001:db8::7")["verdict"], &row("2001:db8::7")["responses"]), (&"infected".into(), &SENT.into()));
+            assert_eq!(rows.len(), 2);
+        }
+        let (_, missing) = printed(&dgawatch(&["live", "--interface", "nowhere"]), 1);
+        assert!(missing.starts_with("dgawatch: interface nowhere cannot be listened to: "), "{missing}");
+        let (_, bad) = printed(&dgawatch(&["live", "--interface", "watched", "--filter", "port fifty"]), 1);
+        assert!(bad.starts_with("dgawatch: interface watched does not take the filter `port fifty`: "), "{bad}");
+        let (_, absent) = printed(&dgawatch(&["live", "--interface", "watched", "--cpu", "1000", "--seconds", "5"]), 1);
+        assert!(absent.contains("processor 1000 cannot be used"), "{absent}");
+    });
 }
 
-/// Listens on one end of the pair while the other sends.
-fn inside() {
-    let mut sensor = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
-        .args(["live", "--interface", "watched", "--format", "json", "--family", "conficker-b"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut errors = BufReader::new(sensor.stderr.take().unwrap());
-    let mut line = String::new();
-    errors.read_line(&mut line).unwrap();
-    assert_eq!(line, "dgawatch: listening on watched\n");
-    send(&today());
-    thread::sleep(Duration::from_millis(100));
-    Command::new("kill").args(["-TERM", &sensor.id().to_string()]).status().unwrap();
-    let mut out = String::new();
-    sensor.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    let mut rest = String::new();
-    errors.read_to_string(&mut rest).unwrap();
-    assert_eq!(sensor.wait().unwrap().code(), Some(0), "{rest}");
+/// Each packet comes to one worker, both directions of a connection to the same.
+#[test]
+fn connections_stay_together() {
+    in_namespace("connections_stay_together", || {
+        let mut taps = open(&LiveConfig { workers: 4, ..config() });
+        let mut wire = wire();
+        for client in 0..2_000_u16 {
+            let (client, server) = (at(&format!("192.0.2.{}", client % 250), 10_000 + client), at("198.51.100.53", 53));
+            for (source, destination) in [(client, server), (server, client), (client, server), (server, client)] {
+                wire.sendpacket(ethernet(&[], &tcp(source, destination, 1, 0x18, &[0; 30]))).unwrap();
+            }
+        }
+        let mut homes: BTreeMap<u16, BTreeSet<usize>> = BTreeMap::new();
+        let mut packets = 0;
+        for (place, tap) in taps.iter_mut().enumerate() {
+            take_all(tap, |record| {
+                let port = |at: usize| u16::from_be_bytes([record.data[at], record.data[at + 1]]);
+                homes.entry(port(34).max(port(36))).or_default().insert(place);
+                packets += 1;
+            });
+        }
+        assert_eq!((packets, homes.len()), (8_000, 2_000));
+        assert!(homes.values().all(|places| places.len() == 1), "connections were torn apart");
+        let shares: Vec<usize> = (0..4).map(|place| homes.values().filter(|places| places.contains(&place)).count()).collect();
+        assert!(shares.iter().all(|share| *share > 200), "{shares:?}");
+    });
+}
 
-    let report: Value = serde_json::from_str(&out).unwrap();
-    let outcome = |label: &str| report["packets"]["outcomes"][label].as_u64().unwrap() as usize;
-    // The kernel may add a packet of its own, of neighbour discovery for instance, but none of DNS.
-    assert_eq!((outcome("dns_query"), outcome("dns_response")), (2 * SENT, SENT));
-    let rows = report["sources"].as_array().unwrap();
-    let row = |source: &str| rows.iter().find(|row| row["source"] == source).unwrap();
-    assert_eq!(
-        (&row("192.0.2.7")["verdict"], &row("192.0.2.7")["distinct_names"], &row("192.0.2.7")["matches"]),
-        (&"infected".into(), &250.into(), &SENT.into())
-    );
-    assert_eq!((&row("2001:db8::7")["verdict"], &row("2001:db8::7")["responses"]), (&"infected".into(), &SENT.into()));
-    assert_eq!(rows.len(), 2);
+/// What a tap gets before it is in the group is another's, and counted; each packet is one tap's.
+#[test]
+fn no_packet_twice_at_the_start() {
+    in_namespace("no_packet_twice_at_the_start", || {
+        let stop = AtomicBool::new(false);
+        let (mut taps, sent) = thread::scope(|scope| {
+            let sender = scope.spawn(|| {
+                let mut wire = wire();
+                let mut sent = 0_u64;
+                while !stop.load(Ordering::Relaxed) {
+                    let client = at(&format!("192.0.2.{}", sent % 250), 1_024 + (sent % 60_000) as u16);
+                    let message = [&sent.to_be_bytes()[..], &[0; 20]].concat();
+                    wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &message))).unwrap();
+                    sent += 1;
+                }
+                sent
+            });
+            thread::sleep(Duration::from_millis(50));
+            // What it takes to compile the filter makes the time in which packets come twice longer.
+            let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
+            let taps = open(&LiveConfig { workers: 4, filter, ..config() });
+            thread::sleep(Duration::from_millis(50));
+            stop.store(true, Ordering::Relaxed);
+            (taps, sender.join().unwrap())
+        });
+        let mut seen = BTreeSet::new();
+        let (mut offered, mut discarded, mut dropped) = (0, 0, 0);
+        for tap in &mut taps {
+            take_all(tap, |record| {
+                let number = u64::from_be_bytes(record.data[42..50].try_into().unwrap());
+                assert!(seen.insert(number), "packet {number} came twice");
+            });
+            let counts = tap.counts();
+            (offered, discarded, dropped) =
+                (offered + counts.received, discarded + counts.startup_discarded, dropped + counts.dropped_kernel);
+        }
+        assert!(discarded > 0 && dropped == 0, "{discarded} discarded, {dropped} dropped");
+        assert_eq!(offered, seen.len() as u64 + discarded);
+        // From the first to the last hardly any is missing: those that came while a worker was joining.
+        let span = seen.last().unwrap() - seen.first().unwrap() + 1;
+        assert!(*seen.last().unwrap() == sent - 1 && span - (seen.len() as u64) < 500, "{} of {span}", seen.len());
+    });
+}
 
-    let (_, missing) = printed(&dgawatch(&["live", "--interface", "nowhere"]), 1);
-    assert!(missing.starts_with("dgawatch: interface nowhere cannot be listened to: "), "{missing}");
+/// What a full ring costs is counted to the packet.
+#[test]
+fn a_tiny_ring() {
+    in_namespace("a_tiny_ring", || {
+        let mut taps = open(&LiveConfig { workers: 2, ring: 1 << 20, ..config() });
+        let mut wire = wire();
+        for sent in 0..SENT {
+            let client = at("192.0.2.7", 1_024 + sent as u16);
+            wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &query(1, "a.example", 1)))).unwrap();
+        }
+        let (mut taken, mut dropped) = (0, 0);
+        for tap in &mut taps {
+            let mut mine = 0;
+            take_all(tap, |_| mine += 1);
+            let counts = tap.counts();
+            assert_eq!(counts.received, mine + counts.dropped_kernel);
+            (taken, dropped) = (taken + mine, dropped + counts.dropped_kernel);
+        }
+        assert_eq!(taken + dropped, SENT as u64);
+        assert!(taken > 0 && dropped > 0, "{taken} taken, {dropped} dropped");
+    });
+}
+
+/// A tap whose worker is slow.
+struct Slowed(Tap);
+
+impl Intake for Slowed {
+    fn take(&mut self, most: usize, each: impl FnMut(Record<'_>)) -> Result<usize, String> {
+        thread::sleep(Duration::from_millis(2));
+        self.0.take(most.min(100), each)
+    }
+
+    fn wait(&mut self, most: Duration) {
+        self.0.wait(most);
+    }
+
+    fn counts(&mut self) -> TapCounts {
+        self.0.counts()
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        self.0.notice()
+    }
+}
+
+/// What the wire carried is what has an outcome, and what was lost on the way, by where: to the packet.
+#[test]
+fn nothing_is_unaccounted_for() {
+    in_namespace("nothing_is_unaccounted_for", || {
+        for (workers, ring) in [(1, 16 << 20), (1, 1 << 20), (3, 1 << 20)] {
+            let mut catalog = Catalog::default();
+            catalog.add("conficker-b").unwrap();
+            let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
+            let settings = Settings { skew: 1, max_sources: 100, decode, patterns, search_list };
+            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(Slowed).collect();
+            let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
+            let stop = AtomicBool::new(false);
+            let mut counts = InterfaceCounts::default();
+            let mut outcomes = 0;
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let (list, mut wire) = (today(), wire());
+                    for sent in 0..SENT {
+                        let client = at("192.0.2.7", 1_024 + sent as u16);
+                        let question = query(1, &list[sent % 250], 1);
+                        wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &question))).unwrap();
+                    }
+                    // Longer than the slowest takes for what is in its ring.
+                    thread::sleep(Duration::from_millis(1_000));
+                    stop.store(true, Ordering::Relaxed);
+                });
+                live.run(&stop, None, &mut |state| {
+                    outcomes = state.counts.total();
+                    counts = state.interfaces[0].clone();
+                });
+            });
+            let InterfaceCounts { received, dropped_nic, dropped_kernel, startup_discarded, offered, .. } = counts;
+            assert_eq!((dropped_nic, startup_discarded, outcomes), (0, 0, received));
+            assert_eq!((received + dropped_kernel, offered), (SENT as u64, SENT as u64));
+            assert_eq!(dropped_kernel > 0, ring < 2 << 20, "{dropped_kernel} lost by a ring of {ring} octets");
+        }
+    });
+}
+
+/// Who gave up the right to open an interface is told so when one is gone.
+#[test]
+fn without_the_right_to_open() {
+    in_namespace("without_the_right_to_open", || {
+        let mut taps = open(&LiveConfig { workers: 2, ..config() });
+        let mut removal = Command::new("sh").args(["-c", "sleep 0.5; ip link del watched"]).spawn().unwrap();
+        nix::unistd::setuid(65_534.into()).unwrap();
+        let until = Instant::now() + Duration::from_secs(5);
+        for tap in &mut taps {
+            let error = loop {
+                assert!(Instant::now() < until, "it goes on");
+                match tap.take(100, |_| {}) {
+                    Ok(_) => tap.wait(Duration::from_millis(20)),
+                    Err(error) => break error,
+                }
+            };
+            assert!(error.starts_with("is gone, and may not be opened again: "), "{error}");
+        }
+        removal.wait().unwrap();
+    });
+}
+
+/// Everything that may hold DNS passes the kernel's filter, stripped of tags or not, and is decoded.
+#[test]
+fn every_layer_passes_the_kernel() {
+    in_namespace("every_layer_passes_the_kernel", || {
+        for workers in [1, 2] {
+            let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
+            let mut taps = open(&LiveConfig { workers, filter, ..config() });
+            let mut wire = wire();
+            let rows: Vec<_> = encapsulations().into_iter().filter(|(_, _, found)| [FOUND, FOUND_V6].contains(found)).collect();
+            let mut sent = 0;
+            for (what, frame, _) in &rows {
+                // Cisco's own tagging stands where others would.
+                let ways = if *what == "inter-switch link" { 1 } else { 3 };
+                sent += ways;
+                for tags in &[&[][..], &[0x81, 0, 0, 5], &[0x88, 0xA8, 0, 9, 0x81, 0, 0, 5]][..ways] {
+                    wire.sendpacket([&frame[..12], *tags, &frame[12..]].concat()).unwrap();
+                }
+                wire.sendpacket(ethernet(&[], &tcp(at("192.0.2.1", 443), at("192.0.2.2", 50_000), 1, 0x18, &[0; 90]))).unwrap();
+            }
+            let mut decoder = Decoder::new(Config::new(&[], &[]));
+            let (mut found, mut tagged) = (0, 0);
+            for tap in &mut taps {
+                take_all(tap, |record| {
+                    if let Reading::Message(message) = decoder.read(record) {
+                        assert_eq!(message.question.unwrap().name.to_string(), "praat.org");
+                        found += 1;
+                        tagged += usize::from(matches!(record.data[12..14], [0x81, 0] | [0x88, 0xA8]));
+                    }
+                });
+                assert_eq!(tap.counts().dropped_kernel, 0);
+            }
+            assert_eq!(found, sent, "with {workers} workers");
+            // Those that the kernel took off are there again.
+            assert!(tagged >= 2 * rows.len() - 2, "{tagged}");
+        }
+    });
+}
+
+/// Fragments come together: by the kernel where workers share an interface and for IPv4, here otherwise.
+#[test]
+fn fragments_come_together() {
+    in_namespace("fragments_come_together", || {
+        for workers in ["1", "2"] {
+            let mut sensor = Sensor::start(&["--format", "json", "--family", "conficker-b", "--workers", workers]);
+            let list = today();
+            let mut wire = wire();
+            for (place, name) in list.iter().enumerate() {
+                for (client, server) in
+                    [(at("192.0.2.7", 4_000), at("192.0.2.53", 53)), (at("2001:db8::7", 4_000), at("2001:db8::53", 53))]
+                {
+                    for part in fragments(&udp(client, server, &query(1, name, 1)), place as u32 + 1, &[16, 24]) {
+                        wire.sendpacket(ethernet(&[], &part)).unwrap();
+                    }
+                }
+            }
+            let report = sensor.stop(0);
+            let matches = report["sources"].as_array().unwrap().iter().map(|row| row["matches"].as_u64().unwrap());
+            assert_eq!(matches.collect::<Vec<_>>(), [250, 250], "with {workers} workers: {}", report["packets"]);
+        }
+    });
+}
+
+/// An interface that goes down and up, or is deleted and made anew, is listened to again.
+#[test]
+fn interfaces_come_and_go() {
+    in_namespace("interfaces_come_and_go", || {
+        for workers in ["1", "2"] {
+            let mut sensor = Sensor::start(&["--format", "json", "--family", "conficker-b", "--workers", workers]);
+            let list = today();
+            let ask = |count: usize| {
+                let mut wire = wire();
+                for (place, name) in list.iter().take(count).enumerate() {
+                    let client = at("192.0.2.7", 4_000 + place as u16);
+                    wire.sendpacket(ethernet(&[], &udp(client, at("192.0.2.53", 53), &query(1, name, 1)))).unwrap();
+                }
+            };
+            ask(10);
+            thread::sleep(Duration::from_millis(300));
+            ip("link set watched down");
+            thread::sleep(Duration::from_millis(500));
+            let before = cpu_ticks(sensor.child.id());
+            thread::sleep(Duration::from_millis(1_000));
+            assert!(cpu_ticks(sensor.child.id()) - before < 20, "it spins while the interface is down");
+            ip("link set watched up");
+            thread::sleep(Duration::from_millis(300));
+            ask(20);
+            thread::sleep(Duration::from_millis(300));
+            ip("link del watched");
+            assert!(sensor.line().contains("interface watched is gone"));
+            pair();
+            assert!(sensor.line().contains("interface watched is back"));
+            thread::sleep(Duration::from_millis(1_000));
+            ask(100);
+            let report = sensor.stop(0);
+            assert_eq!(report["sources"][0]["matches"], 130, "with {workers} workers: {report}");
+        }
+        let mut sensor = Sensor::start(&["--format", "json", "--reopen", "never"]);
+        ip("link del watched");
+        let report = sensor.wait(1);
+        let error = report["captures"][0]["error"].as_str().unwrap();
+        assert!(error.starts_with("cannot be listened to any more: "), "{error}");
+    });
+}
+
+/// A link without a packet does not keep the sensor from stopping.
+#[test]
+fn a_quiet_link() {
+    in_namespace("a_quiet_link", || {
+        let mut sensor = Sensor::start(&["--format", "json", "--workers", "2"]);
+        thread::sleep(Duration::from_millis(500));
+        let before = cpu_ticks(sensor.child.id());
+        let start = Instant::now();
+        sensor.stop(0);
+        assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+        assert!(before < 100);
+    });
+}
+
+/// The program at work on `watched`.
+struct Sensor {
+    child: Child,
+    errors: BufReader<ChildStderr>,
+}
+
+impl Sensor {
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_dgawatch"));
+        command.args(["live", "--interface", "watched"]).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let errors = BufReader::new(child.stderr.take().unwrap());
+        let mut sensor = Self { child, errors };
+        assert_eq!(sensor.line(), "dgawatch: listening on watched\n");
+        sensor
+    }
+
+    /// The next line that it says.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.errors.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Asks it to stop; returns the report.
+    fn stop(&mut self, code: i32) -> Value {
+        thread::sleep(Duration::from_millis(100));
+        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        self.wait(code)
+    }
+
+    fn wait(&mut self, code: i32) -> Value {
+        let mut out = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        let mut rest = String::new();
+        self.errors.read_to_string(&mut rest).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(code), "{rest}");
+        serde_json::from_str(&out).unwrap()
+    }
+}
+
+/// Hundredths of a second that a process has worked.
+fn cpu_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
+/// Everything passes, and all is kept.
+fn config() -> LiveConfig {
+    LiveConfig { ring: 16 << 20, ..LiveConfig::default() }
+}
+
+fn open(config: &LiveConfig) -> Vec<Tap> {
+    Tap::open("watched", config).unwrap()
+}
+
+/// What waits and what is on its way, but for what the kernel itself says.
+fn take_all(tap: &mut Tap, mut each: impl FnMut(Record<'_>)) {
+    let until = Instant::now() + 3 * Tap::HOLD;
+    let none = Timestamp::default();
+    loop {
+        let taken = tap.take(100, |record| {
+            assert!(record.time > none);
+            each(record);
+        });
+        if taken.unwrap() == 0 {
+            if Instant::now() > until {
+                return;
+            }
+            tap.wait(Duration::from_millis(20));
+        }
+    }
+}
+
+fn wire() -> Capture<Active> {
+    Capture::from_device("sending").unwrap().open().unwrap()
 }
 
 /// Queries for listed names, tagged; responses to another host; queries for other names.
-fn send(list: &[String]) {
-    let mut wire: Capture<Active> = Capture::from_device("sending").unwrap().open().unwrap();
+fn send_population(list: &[String]) {
+    let mut wire = wire();
     let (client, client6) = (at("192.0.2.7", 4_000), at("2001:db8::7", 4_000));
     for (place, name) in (0..SENT).zip(list.iter().cycle()) {
         let id = place as u16;
@@ -96,31 +453,4 @@ fn send(list: &[String]) {
 fn today() -> Vec<String> {
     let (day, _) = printed(&Command::new("date").args(["-u", "+%F"]).output().unwrap(), 0);
     names("conficker-b", day.trim())
-}
-
-/// A namespace with two interfaces joined to each other, removed at the end.
-struct Namespace(String);
-
-impl Namespace {
-    fn create(&self) -> Result<(), String> {
-        let name = &self.0;
-        for line in [
-            format!("netns add {name}"),
-            format!("-n {name} link add watched type veth peer name sending"),
-            format!("-n {name} link set watched up"),
-            format!("-n {name} link set sending up"),
-        ] {
-            let output = Command::new("ip").args(line.split(' ')).output().map_err(|error| format!("ip (iproute2): {error}"))?;
-            if !output.status.success() {
-                return Err(format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim()));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        let _ = Command::new("ip").args(["netns", "del", &self.0]).output();
-    }
 }

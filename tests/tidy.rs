@@ -31,6 +31,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("libm", &["dga"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("prometheus", &["export"]),
     ("roaring", &["ledger"]),

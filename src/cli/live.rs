@@ -4,8 +4,9 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use clap::Args;
-use dgawatch::pipeline;
+use dgawatch::pipeline::{Live, LiveState, Threads};
 use dgawatch::process::stop_on_signals;
+use dgawatch::source::{Filter, LiveConfig};
 
 use super::families::Families;
 use super::report::{Matching, Output};
@@ -26,6 +27,9 @@ pub(super) struct Arguments {
     seconds: Option<NonZero<u32>>,
 
     #[command(flatten)]
+    capture: Capture,
+
+    #[command(flatten)]
     families: Families,
 
     #[command(flatten)]
@@ -35,13 +39,115 @@ pub(super) struct Arguments {
     matching: Matching,
 }
 
+#[derive(Args)]
+#[command(next_help_heading = "Capture")]
+struct Capture {
+    /// Threads that share the packets of each interface
+    ///
+    /// One takes about a million packets a second. With more, the kernel deals packets out by addresses and ports, both
+    /// directions of a connection to the same thread (PACKET_FANOUT), and puts fragments of IPv4 together.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: u16,
+
+    /// Processors to pin these threads to, one after the other: 2,3,4
+    ///
+    /// Best on the processors next to the network card's, and not those that serve its interrupts.
+    #[arg(long = "cpu", value_name = "LIST", value_delimiter = ',')]
+    cpus: Vec<usize>,
+
+    /// Room for packets that wait, for each thread: octets, or with k, M, G
+    ///
+    /// The kernel fills it while a thread is busy; what does not fit is lost, and counted. 128M is a tenth of a second of
+    /// a saturated 10 Gbit/s link.
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = ring_size)]
+    ring_size: usize,
+
+    /// Octets kept of a packet
+    ///
+    /// The default keeps the longest there is. Less saves room in the ring, and cuts long messages: 512 holds every query.
+    #[arg(long, value_name = "OCTETS", default_value = "65535", value_parser = clap::value_parser!(u32).range(64..=262_144))]
+    snap_length: u32,
+
+    /// See only packets to and from this machine
+    ///
+    /// The kernel then does not tell what the network card lost.
+    #[arg(long)]
+    no_promiscuous: bool,
+
+    /// What the kernel passes, as pcap-filter(7) has it, instead of all that may hold DNS
+    ///
+    /// By default plain IP without a DNS port is left out; tagged, tunnelled, labelled and fragmented packets are passed, to
+    /// be looked into here. Mind that words like `vlan` and `mpls` move what follows them, and that the kernel takes the
+    /// outermost VLAN tag off before it asks.
+    #[arg(long, value_name = "EXPRESSION", conflicts_with = "no_filter")]
+    filter: Option<String>,
+
+    /// Let the kernel pass everything: costs time, and counts every packet of the link
+    #[arg(long)]
+    no_filter: bool,
+
+    /// Longest pause in seconds between attempts to open an interface again that was deleted, or `never`, to end instead
+    ///
+    /// One that goes down and up needs no opening. Opening needs root or CAP_NET_RAW, also by then.
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = reopen)]
+    reopen: Reopen,
+}
+
+/// The longest pause, if any.
+#[derive(Clone, Copy)]
+struct Reopen(Option<Duration>);
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
     let settings = arguments.matching.settings(&catalog)?;
     let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
-    let ready = || say(&format!("listening on {}", arguments.interfaces.join(", ")));
-    let report = pipeline::live(&catalog, &arguments.interfaces, &settings, limit, &stop, ready);
-    let whole = arguments.output.write(&report.map_err(Failure::Said)?)?;
+    let capture = arguments.capture.config(settings.decode.capture_filter());
+    let threads = Threads { cpus: arguments.capture.cpus.clone(), ..Threads::default() };
+    let live = Live::open(&catalog, &settings, &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    say(&format!("listening on {}", arguments.interfaces.join(", ")));
+    let report = live.run(&stop, limit, &mut |state: &LiveState<'_>| state.notices.iter().for_each(|notice| say(notice)));
+    let whole = arguments.output.write(&report)?;
     if whole { Ok(()) } else { Err(Failure::Reported) }
+}
+
+impl Capture {
+    fn config(&self, dns: String) -> LiveConfig {
+        let filter = match &self.filter {
+            Some(text) => Filter::Own(text.clone()),
+            None if self.no_filter => Filter::None,
+            None => Filter::Dns(dns),
+        };
+        LiveConfig {
+            workers: self.workers.into(),
+            ring: self.ring_size,
+            snap_length: self.snap_length as usize,
+            promiscuous: !self.no_promiscuous,
+            filter,
+            reopen: self.reopen.0,
+        }
+    }
+}
+
+/// The smallest ring that holds a packet of the greatest length, and the largest that libpcap can be asked for.
+const RING: std::ops::RangeInclusive<u64> = 1 << 18..=(2 << 30) - 1;
+
+fn ring_size(text: &str) -> Result<usize, String> {
+    let unit = match text.chars().last() {
+        Some('k' | 'K') => 1 << 10,
+        Some('m' | 'M') => 1 << 20,
+        Some('g' | 'G') => 1 << 30,
+        _ => 1_u64,
+    };
+    let number = if unit > 1 { &text[..text.len() - 1] } else { text };
+    let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|octets| RING.contains(octets));
+    octets.map(|octets| octets as usize).ok_or_else(|| "give 256k to 2047M".to_owned())
+}
+
+fn reopen(text: &str) -> Result<Reopen, String> {
+    if text == "never" {
+        return Ok(Reopen(None));
+    }
+    let seconds = text.parse::<u32>().ok().filter(|seconds| *seconds > 0);
+    seconds.map(|seconds| Reopen(Some(Duration::from_secs(seconds.into())))).ok_or_else(|| "give seconds, or `never`".to_owned())
 }

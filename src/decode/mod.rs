@@ -18,6 +18,7 @@
 //! * DNS quoted inside an ICMP error is not looked at: it was sent by nobody.
 
 mod assemble;
+mod capture_filter;
 mod dns;
 mod fragment;
 mod ip;

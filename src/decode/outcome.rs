@@ -297,6 +297,11 @@ impl GivenUpCounts {
         self.0[why as usize] += count;
     }
 
+    /// Adds what was counted elsewhere.
+    pub fn merge(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+
     /// How much was given up for a reason: fragments, segments, holes, messages, as it says.
     pub const fn of(&self, why: GivenUp) -> u64 {
         self.0[why as usize]

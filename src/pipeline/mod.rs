@@ -1,19 +1,27 @@
 //! Threads, channels, order and stopping: joins the rooms into a flow. Holds no rule of its own.
 
+#[cfg(feature = "live")]
+mod almanac;
 mod clerk;
 mod follow;
+#[cfg(feature = "live")]
+mod listener;
 #[cfg(feature = "live")]
 mod live;
 mod messages;
 mod replay;
 mod search;
 mod shelf;
+#[cfg(feature = "live")]
+mod tally;
 mod worker;
 
+#[cfg(feature = "live")]
+pub use self::almanac::Clock;
 pub use self::clerk::Progress;
 pub use self::follow::follow;
 #[cfg(feature = "live")]
-pub use self::live::live;
+pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads};
 pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;

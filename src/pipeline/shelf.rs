@@ -1,6 +1,6 @@
 //! The lists that threads share: each built once, by the thread that first wants it, and few kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::Settings;
@@ -22,6 +22,8 @@ pub(super) struct Shelf<'a> {
 #[derive(Default)]
 struct State {
     places: BTreeMap<(FamilyId, Day), Place>,
+    /// Lists to keep whatever they take.
+    reserved: BTreeSet<(FamilyId, Day)>,
     /// Counts uses, to tell which place was used longest ago.
     uses: u64,
     size: usize,
@@ -46,6 +48,23 @@ impl<'a> Shelf<'a> {
         Watchlist::new(self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }
 
+    /// Keeps these lists from now on, built or not, and others as far as there is room.
+    #[cfg(feature = "live")]
+    pub(super) fn reserve(&self, lists: BTreeSet<(FamilyId, Day)>) {
+        self.state().reserved = lists;
+    }
+
+    /// The reserved lists that are built, by family, then by list day: how many names each holds and how many octets it takes.
+    #[cfg(feature = "live")]
+    pub(super) fn built(&self) -> Vec<(FamilyId, Day, usize, usize)> {
+        let state = &*self.state();
+        let lists = state.reserved.iter().filter_map(|key| {
+            let list = state.places.get(key)?.list.get()?;
+            Some((key.0, key.1, list.count(), list.size()))
+        });
+        lists.collect()
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing is left half done under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,23 +83,30 @@ impl Lists for Shelf<'_> {
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
         let list = Arc::clone(cell.get_or_init(|| Arc::new(List::build(self.catalog.family(family), edition, &self.hasher))));
-        self.state().make_room(key, list.size());
+        let freed = self.state().make_room(key, list.size());
+        // Large ones take a while to free: not under the lock.
+        drop(freed);
         list
     }
 }
 
 impl State {
     /// Notes the size of a list and lets go of those used longest ago while they take too much.
-    fn make_room(&mut self, key: (FamilyId, Day), size: usize) {
+    fn make_room(&mut self, key: (FamilyId, Day), size: usize) -> Vec<Place> {
         if let Some(place) = self.places.get_mut(&key).filter(|place| place.size == 0) {
             place.size = size;
             self.size += size;
         }
+        let mut freed = vec![];
         while self.size > KEPT {
-            let others = self.places.iter().filter(|(other, place)| **other != key && place.size > 0);
-            let Some((&oldest, _)) = others.min_by_key(|(_, place)| place.last_use) else { return };
-            self.size -= self.places.remove(&oldest).map_or(0, |place| place.size);
+            let others =
+                self.places.iter().filter(|(other, place)| **other != key && place.size > 0 && !self.reserved.contains(*other));
+            let Some((&oldest, _)) = others.min_by_key(|(_, place)| place.last_use) else { break };
+            let place = self.places.remove(&oldest);
+            self.size -= place.as_ref().map_or(0, |place| place.size);
+            freed.extend(place);
         }
+        freed
     }
 }
 

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::Settings;
 use crate::day::Timestamp;
-use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading};
+use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading};
 use crate::ledger::{Hit, Ledger, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
@@ -16,6 +16,8 @@ pub(super) struct Worker<'a> {
     watchlist: Watchlist<'a>,
     counts: Counts,
     batch: Batch,
+    /// Puts together what comes in pieces, where no other worker has some of them.
+    assembler: Option<Assembler>,
 }
 
 /// What came of one block.
@@ -50,13 +52,20 @@ impl Batch {
 
 impl<'a> Worker<'a> {
     pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
-        Self { decoder: Decoder::new(settings.decode.clone()), watchlist, counts: Counts::default(), batch: Batch::default() }
+        let decoder = Decoder::new(settings.decode.clone());
+        Self { decoder, watchlist, counts: Counts::default(), batch: Batch::default(), assembler: None }
+    }
+
+    /// One that leaves no pieces to others.
+    #[cfg(feature = "live")]
+    pub(super) fn alone(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
+        Self { assembler: Some(Assembler::new(settings.decode.clone())), ..Self::new(settings, watchlist) }
     }
 
     /// Takes one packet.
     #[inline]
     pub(super) fn take(&mut self, record: Record<'_>) {
-        let Self { decoder, watchlist, counts, batch } = self;
+        let Self { decoder, watchlist, counts, batch, .. } = self;
         batch.packets += 1;
         batch.bytes += record.data.len() as u64;
         batch.first = record.time.min(batch.first);
@@ -74,12 +83,16 @@ impl<'a> Worker<'a> {
     /// Takes a packet that is not of the usual kind.
     #[inline(never)]
     fn take_thoroughly(&mut self, record: Record<'_>) {
-        let Self { decoder, watchlist, counts, batch } = self;
+        let Self { decoder, watchlist, counts, batch, assembler } = self;
         let reading = decoder.thorough(record);
         counts.add(reading.outcome());
         match reading {
             Reading::Message(message) => look_up(&message, watchlist, &mut batch.findings),
-            Reading::Piece(piece) => batch.pieces.push(&piece),
+            Reading::Piece(piece) => match assembler {
+                // Nobody asks here which packet completed a message.
+                Some(assembler) => assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, &mut batch.findings)),
+                None => batch.pieces.push(&piece),
+            },
             Reading::Nothing(Outcome::UnknownLink) => {
                 batch.unknown_link.get_or_insert(record.link);
             }
@@ -90,6 +103,27 @@ impl<'a> Worker<'a> {
     /// What came since the last call.
     pub(super) fn finish_block(&mut self) -> Batch {
         std::mem::take(&mut self.batch)
+    }
+
+    /// What came so far, where blocks are not told apart.
+    #[cfg(feature = "live")]
+    pub(super) const fn batch(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+
+    /// What is counted of packets and of what is put together here.
+    #[cfg(feature = "live")]
+    pub(super) const fn counted(&self) -> (&Counts, Option<&Assembler>) {
+        (&self.counts, self.assembler.as_ref())
+    }
+
+    /// Gives up what waits to be put together here.
+    #[cfg(feature = "live")]
+    pub(super) fn give_up(&mut self) {
+        let Self { watchlist, batch, assembler, .. } = self;
+        if let Some(assembler) = assembler {
+            assembler.finish(&mut |_, message| look_up(message, watchlist, &mut batch.findings));
+        }
     }
 
     /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
@@ -106,6 +140,25 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    /// Room for so many.
+    #[cfg(feature = "live")]
+    pub(super) fn with_capacity(count: usize) -> Self {
+        Self { hits: Vec::with_capacity(count), sightings: vec![] }
+    }
+
+    /// How many there are.
+    #[cfg(feature = "live")]
+    pub(super) const fn len(&self) -> usize {
+        self.hits.len() + self.sightings.len()
+    }
+
+    /// Forgets them, and keeps the room.
+    #[cfg(feature = "live")]
+    pub(super) fn clear(&mut self) {
+        self.hits.clear();
+        self.sightings.clear();
+    }
+
     /// Enters them into the ledger.
     pub(super) fn enter(&self, ledger: &mut Ledger) {
         self.hits.iter().for_each(|hit| ledger.add(hit));

@@ -16,13 +16,15 @@ mod lookahead;
 mod memory;
 mod packed;
 mod pcapng;
+#[cfg(feature = "live")]
+mod ring;
 mod snoop;
 
 pub use self::capture::Capture;
 pub use self::follow::{Follow, Followed};
 pub use self::input::Input;
 #[cfg(feature = "live")]
-pub use self::live::{Live, LiveCounts};
+pub use self::live::{Filter, Intake, LiveConfig, Tap, TapCounts};
 
 use std::fmt;
 use std::io;

@@ -77,6 +77,11 @@ impl List {
         RawName::take(&self.octets[self.starts[place as usize] as usize..]).expect("only names were put in")
     }
 
+    /// Names in it, repeated ones included.
+    pub const fn count(&self) -> usize {
+        self.starts.len()
+    }
+
     /// Octets that it takes in memory.
     pub fn size(&self) -> usize {
         self.octets.capacity() + 4 * self.starts.capacity() + self.places.allocation_size()

@@ -1,0 +1,228 @@
+//! The live pipeline on packets from nowhere: what it does when days change, clocks step, queues fill and workers die.
+
+#![cfg(feature = "live")]
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use dgawatch::day::{Day, Timestamp};
+use dgawatch::decode::{Config, Outcome};
+use dgawatch::dga::Catalog;
+use dgawatch::export::{Report, ReportFormat};
+use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Settings, Threads};
+use dgawatch::source::{Intake, LinkType, Record, TapCounts};
+use dgawatch::watchlist::{Patterns, SearchList};
+use serde_json::Value;
+use support::names;
+use support::packets::{at, ethernet, query, tcp, udp};
+
+/// Frames and when they come. An end of the world by packets: one without octets.
+struct Script {
+    frames: Vec<(Timestamp, Vec<u8>)>,
+    next: usize,
+    /// Raised once all were taken.
+    done: Arc<AtomicBool>,
+    error: Option<&'static str>,
+    counts: TapCounts,
+}
+
+impl Intake for Script {
+    fn take(&mut self, most: usize, mut each: impl FnMut(Record<'_>)) -> Result<usize, String> {
+        let rest = &self.frames[self.next..];
+        let taken = rest.len().min(most);
+        for (time, data) in &rest[..taken] {
+            assert!(!data.is_empty(), "what a worker may meet");
+            each(Record { time: *time, link: LinkType::ETHERNET, data });
+        }
+        self.next += taken;
+        self.counts.received += taken as u64;
+        if taken == 0 {
+            self.error.map_or(Ok(()), |error| Err(error.to_owned()))?;
+            self.done.store(true, Ordering::Relaxed);
+        }
+        Ok(taken)
+    }
+
+    fn wait(&mut self, most: Duration) {
+        thread::sleep(most.min(Duration::from_millis(5)));
+    }
+
+    fn counts(&mut self) -> TapCounts {
+        self.counts
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// Runs a worker for each script on one interface, until the first ends; returns the report and the last counts.
+fn run(
+    scripts: Vec<Vec<(Timestamp, Vec<u8>)>>,
+    error: Option<&'static str>,
+    now: Timestamp,
+    observer: &mut dyn FnMut(&LiveState<'_>),
+) -> (Value, InterfaceCounts) {
+    let mut catalog = Catalog::default();
+    catalog.add("conficker-b").unwrap();
+    let patterns = Arc::new(Patterns::default());
+    let settings =
+        Settings { skew: 1, max_sources: 1_000, decode: Config::new(&[], &[]), patterns, search_list: SearchList::default() };
+    let done: Vec<Arc<AtomicBool>> = scripts.iter().map(|_| Arc::default()).collect();
+    let taps = scripts.into_iter().zip(&done).map(|(frames, done)| Script {
+        frames,
+        next: 0,
+        done: Arc::clone(done),
+        error,
+        counts: TapCounts::default(),
+    });
+    let threads = Threads { clock: Box::new(move || now), ..Threads::default() };
+    let live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), taps.collect())], threads);
+    let stop = AtomicBool::new(false);
+    let mut counts = InterfaceCounts::default();
+    let report = thread::scope(|scope| {
+        scope.spawn(|| {
+            // In a test that ends by itself the flag is of no use, and does no harm.
+            for _ in 0..1_000 {
+                thread::sleep(Duration::from_millis(10));
+                if done.iter().all(|done| done.load(Ordering::Relaxed)) {
+                    break;
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let report = live.run(&stop, None, &mut |state| {
+            // At any moment, all of a worker's counters are of the same moment.
+            assert_eq!(state.counts.total(), state.interfaces[0].received);
+            counts = state.interfaces[0].clone();
+            observer(state);
+        });
+        done.iter().for_each(|done| done.store(true, Ordering::Relaxed));
+        report
+    });
+    (json(&report), counts)
+}
+
+fn json(report: &Report<'_>) -> Value {
+    let mut out = vec![];
+    report.write(ReportFormat::Json, &mut out).unwrap();
+    serde_json::from_slice(&out).unwrap()
+}
+
+/// So many seconds after the beginning of 31 March 2009.
+fn second(seconds: u64) -> Timestamp {
+    Timestamp::from_parts(Day::of(2009, 3, 31).number() as u64 * 86_400 + seconds, 0)
+}
+
+fn asks(client: &str, name: &str) -> Vec<u8> {
+    ethernet(&[], &udp(at(client, 4_000), at("192.0.2.53", 53), &query(1, name, 1)))
+}
+
+const DAY: u64 = 86_400;
+
+/// Days change by the packets' time, whatever the clock says that lists are built by.
+#[test]
+fn midnight() {
+    let lists = ["2009-03-30", "2009-03-31", "2009-04-01", "2009-04-02"].map(|day| names("conficker-b", day));
+    for now in [second(DAY - 1), second(DAY), second(12 * 3_600), Timestamp::default(), second(40_000 * DAY)] {
+        let mut frames = vec![];
+        for moment in [DAY - 2, DAY - 1, DAY, DAY + 1, DAY - 1, DAY + 2] {
+            // The clock steps back and forth over midnight; each client asks for a name of each list.
+            for (list, names) in lists.iter().enumerate() {
+                frames.push((second(moment), asks(&format!("192.0.2.{}", list + 1), &names[frames.len() % 250])));
+            }
+        }
+        let (report, counts) = run(vec![frames], None, now, &mut |_| {});
+        let rows: Vec<(&str, &str, u64)> = report["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["source"].as_str().unwrap(), row["list_day"].as_str().unwrap(), row["matches"].as_u64().unwrap()))
+            .collect();
+        // Before midnight the last list is not open yet, after it the first no more.
+        let expected = [
+            ("192.0.2.1", "2009-03-30", 3),
+            ("192.0.2.2", "2009-03-31", 6),
+            ("192.0.2.3", "2009-04-01", 6),
+            ("192.0.2.4", "2009-04-02", 3),
+        ];
+        assert_eq!(rows, expected, "at {now}");
+        assert_eq!((counts.received, counts.last_packet), (24, Some(second(DAY + 2))));
+    }
+}
+
+/// What comes in pieces is put together by the worker that has them.
+#[test]
+fn streams_of_a_worker() {
+    let message = query(7, &names("conficker-b", "2009-03-31")[3], 1);
+    let framed = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let frames = |client: &str| {
+        let (client, server) = (at(client, 4_000), at("192.0.2.53", 53));
+        let segment = |sequence, flags, data: &[u8]| (second(9), ethernet(&[], &tcp(client, server, sequence, flags, data)));
+        vec![segment(99, 2, &[]), segment(100, 0x10, &framed[..20]), segment(120, 0x18, &framed[20..])]
+    };
+    let (report, counts) = run(vec![frames("192.0.2.1"), frames("192.0.2.2")], None, second(9), &mut |_| {});
+    assert_eq!(report["messages"]["tcp"]["query"], 2, "{report}");
+    assert_eq!(report["sources"].as_array().unwrap().len(), 2);
+    assert_eq!(counts.received, 6);
+}
+
+/// A clerk that is kept busy costs findings, which are counted, and no packets.
+#[test]
+fn a_full_queue() {
+    const PACKETS: usize = 200_000;
+    let list = names("conficker-b", "2009-03-31");
+    let frames = (0..PACKETS).map(|place| (second(9), asks("192.0.2.1", &list[place % 250]))).collect();
+    let mut calls = 0;
+    let (report, counts) = run(vec![frames], None, second(9), &mut |_| {
+        calls += 1;
+        if calls == 1 {
+            thread::sleep(Duration::from_secs(2));
+        }
+    });
+    assert_eq!((counts.received, counts.offered), (PACKETS as u64, PACKETS as u64));
+    assert_eq!(report["packets"]["outcomes"]["dns_query"], PACKETS);
+    assert!(counts.dropped_queue > 0);
+    assert_eq!(report["sources"][0]["matches"].as_u64().unwrap() + counts.dropped_queue, PACKETS as u64);
+    let error = report["captures"][0]["error"].as_str().unwrap();
+    assert_eq!(error, format!("lost {} findings for which there was no time", counts.dropped_queue));
+}
+
+/// A worker that dies takes all down, and what was found until then is told.
+#[test]
+fn a_worker_dies() {
+    let list = names("conficker-b", "2009-03-31");
+    let mut frames: Vec<_> = (0..5_000).map(|place| (second(9), asks("192.0.2.1", &list[place % 250]))).collect();
+    let healthy = frames[..10].to_vec();
+    frames.push((second(9), vec![]));
+    let (report, _) = run(vec![healthy, frames], None, second(9), &mut |_| {});
+    let error = report["captures"][0]["error"].as_str().unwrap();
+    assert!(error.contains("worker 1 died"), "{error}");
+    assert!(report["sources"][0]["matches"].as_u64().unwrap() >= 10);
+}
+
+/// An interface that is gone for good ends it too, in good order.
+#[test]
+fn an_interface_goes() {
+    let list = names("conficker-b", "2009-03-31");
+    let frames = vec![(second(9), asks("192.0.2.1", &list[0]))];
+    let (report, _) = run(vec![frames], Some("is gone"), second(9), &mut |_| {});
+    assert_eq!((&report["captures"][0]["error"], &report["sources"][0]["matches"]), (&"is gone".into(), &1.into()));
+}
+
+/// Lists of the days around are there from the start, and the observer is told of them.
+#[test]
+fn lists_are_built_ahead() {
+    let most = AtomicU64::new(0);
+    run(vec![vec![]], None, second(23 * 3_600), &mut |state| {
+        most.store(state.lists.len() as u64, Ordering::Relaxed);
+        assert!(state.lists.iter().all(|list| list.names == 250 && list.octets > 0));
+        assert_eq!(state.counts.of(Outcome::DnsQuery), 0);
+    });
+    assert_eq!(most.load(Ordering::Relaxed), 4);
+}
