@@ -12,6 +12,7 @@ const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "
 /// Outside crates and the rooms that may name them.
 const HOME: &[(&str, &[&str])] = &[
     ("aho_corasick", &["watchlist"]),
+    ("caps", &["process"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -22,15 +23,19 @@ const HOME: &[(&str, &[&str])] = &[
     ("hashbrown", &["watchlist", "ledger"]),
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
+    ("landlock", &["process"]),
     ("liblzma", &["source"]),
     ("libm", &["dga"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("nix", &["process"]),
     ("pcap", &["source"]),
     ("roaring", &["ledger"]),
+    ("seccompiler", &["process"]),
     ("serde", &["export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("signal_hook", &["process"]),
+    ("toml", &["cli"]),
     ("zstd", &["source"]),
 ];
 
