@@ -48,9 +48,11 @@ fn inside() {
         .spawn()
         .unwrap();
     let mut errors = BufReader::new(sensor.stderr.take().unwrap());
-    let mut line = String::new();
-    errors.read_line(&mut line).unwrap();
-    assert_eq!(line, "dgawatch: listening on watched\n");
+    let mut said = String::new();
+    while !said.ends_with("dgawatch: listening on watched\n") {
+        assert!(errors.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(said.contains(", no capabilities, no new privileges; sandbox: try\n"), "{said}");
     send(&today());
     thread::sleep(Duration::from_millis(100));
     Command::new("kill").args(["-TERM", &sensor.id().to_string()]).status().unwrap();

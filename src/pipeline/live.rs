@@ -14,6 +14,7 @@ use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
 use crate::export::Report;
+use crate::process::{Role, Sandbox};
 use crate::source::{Live, LiveCounts};
 
 /// How long to wait where nothing came: short against the time in which the ring fills.
@@ -22,23 +23,24 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long to go on when told to stop: the kernel holds packets back until a block is full or [`Live::HOLD`] is over.
 const DRAIN: Duration = Live::HOLD.saturating_mul(2);
 
-/// Listens on `interfaces` until `stop` is raised, or `limit` has passed. Calls `ready` once all are open.
+/// Listens on `interfaces` until `stop` is raised, or `limit` has passed. Calls `ready` once all are
+/// open, which tells how a thread is to confine itself.
 ///
 /// # Errors
-/// One sentence when an interface cannot be opened. One that fails later has its error in the report.
+/// One sentence when an interface cannot be opened, or `ready` has one. An interface that fails later has its error in the report.
 pub fn live<'a>(
     catalog: &'a Catalog,
     interfaces: &[String],
     settings: &Settings,
     limit: Option<Duration>,
     stop: &AtomicBool,
-    ready: impl FnOnce(),
+    ready: impl FnOnce() -> Result<Sandbox, String>,
 ) -> Result<Report<'a>, String> {
     let mut captures = vec![];
     for interface in interfaces {
         captures.push(Live::open(interface).map_err(|why| format!("interface {interface} {why}"))?);
     }
-    ready();
+    let sandbox = ready()?;
     let shelf = Shelf::new(catalog);
     let mut ignore = |_: Progress| {};
     let mut clerk = Clerk::new(interfaces.to_vec(), settings, shelf.watchlist(settings), &mut ignore);
@@ -51,7 +53,10 @@ pub fn live<'a>(
             let (worker, give_batch) = (Worker::new(settings, shelf.watchlist(settings)), give_batch.clone());
             listeners.push(scope.spawn(move || {
                 let mut worker = worker;
-                let outcome = listen(&mut capture, &mut worker, until, stop, &mut |batch| send(&give_batch, place, batch));
+                let mut done = |batch| send(&give_batch, place, batch);
+                // What the kernel lacks for one thread it lacked for the first, which said so.
+                let outcome = sandbox.confine_calls(Role::Worker);
+                let outcome = outcome.and_then(|_| listen(&mut capture, &mut worker, until, stop, &mut done));
                 let lost = capture.counts().and_then(losses);
                 (worker, outcome.and(lost))
             }));

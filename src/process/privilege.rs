@@ -30,6 +30,12 @@ impl User {
         }
         Ok(Self { name: user.name, uid: user.uid, gid: user.gid })
     }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
 }
 
 /// What not to give up.
@@ -60,12 +66,9 @@ impl Standing {
 
 impl Display for Standing {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "user {}, ", self.user)?;
-        match self.capabilities.as_slice() {
-            [] => f.write_str("no capabilities")?,
-            kept => kept.iter().try_for_each(|capability| write!(f, "{capability} "))?,
-        }
-        f.write_str(", no new privileges")
+        let kept: Vec<String> = self.capabilities.iter().map(ToString::to_string).collect();
+        let kept = if kept.is_empty() { "no capabilities".to_owned() } else { kept.join(", ") };
+        write!(f, "user {}, {kept}, no new privileges", self.user)
     }
 }
 

@@ -7,6 +7,8 @@ mod calls;
 mod paths;
 mod role;
 
+use std::fmt::{self, Display, Formatter};
+
 pub use self::paths::Access;
 pub use self::role::Role;
 
@@ -20,6 +22,16 @@ pub enum Sandbox {
     Try,
     /// None.
     Off,
+}
+
+impl Display for Sandbox {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Require => "require",
+            Self::Try => "try",
+            Self::Off => "off",
+        })
+    }
 }
 
 impl Sandbox {
