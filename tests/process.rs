@@ -14,10 +14,11 @@ use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 use std::{env, io, thread};
 
-use dgawatch::process::{Access, Keep, Notifier, Role, Sandbox, User, give_up, pin};
+use dgawatch::process::{Access, Keep, Notifier, Request, Role, Sandbox, User, give_up, pin, request_on_signal};
 use nix::unistd::{Uid, geteuid, setuid};
 
 /// Set in the process in which a wall is tried: a directory to write to.
@@ -179,6 +180,25 @@ fn calls_of_a_worker() {
 }
 
 #[test]
+fn calls_of_a_builder() {
+    in_a_process("calls_of_a_builder", |state| {
+        if !calls(Role::Builder) {
+            return;
+        }
+        refuses_what_nobody_may(state);
+        assert_refused(fs::read("/sys/class/net/lo/statistics/rx_missed_errors"));
+        assert_refused(fs::write(state.join("file"), ""));
+        assert_refused(thread::Builder::new().spawn(|| {}));
+        everybody_works();
+        let mut catalog = dgawatch::dga::Catalog::default();
+        catalog.add("conficker").unwrap();
+        let mut names = 0;
+        catalog.iter().for_each(|(_, family)| family.names("2009-04-01".parse().unwrap(), &mut |_| names += 1));
+        assert_eq!(names, 50_500);
+    });
+}
+
+#[test]
 fn calls_of_the_clerk() {
     in_a_process("calls_of_the_clerk", |state| {
         let manager = UnixDatagram::bind(state.join("manager")).unwrap();
@@ -255,7 +275,7 @@ fn threads_narrow_what_main_had() {
             return;
         }
         refuses_what_nobody_may(state);
-        for (role, writes) in [(Role::Worker, false), (Role::Clerk, true), (Role::Http, false)] {
+        for (role, writes) in [(Role::Worker, false), (Role::Builder, false), (Role::Clerk, true), (Role::Http, false)] {
             let file = state.join("file");
             let narrowed = move || {
                 Sandbox::Require.confine_calls(role).unwrap();
@@ -341,6 +361,22 @@ fn everything_in_its_order() {
             let (packets, received) = worker.join().unwrap();
             assert!(packets > 0 && received > 0, "{packets} {received}");
         });
+    });
+}
+
+#[test]
+fn requests_by_signal() {
+    in_a_process("requests_by_signal", |_| {
+        for (request, signal) in [(Request::Reload, "-HUP"), (Request::Rotate, "-USR1")] {
+            let asked = request_on_signal(request).unwrap();
+            assert!(!asked.load(Ordering::Relaxed));
+            Command::new("kill").args([signal, &std::process::id().to_string()]).status().unwrap();
+            let until = Instant::now() + Duration::from_secs(5);
+            while !asked.swap(false, Ordering::Relaxed) {
+                assert!(Instant::now() < until, "{request:?}");
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
     });
 }
 

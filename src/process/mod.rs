@@ -14,4 +14,4 @@ pub use self::affinity::pin;
 pub use self::notify::Notifier;
 pub use self::privilege::{Keep, Standing, User, give_up};
 pub use self::sandbox::{Access, Role, Sandbox};
-pub use self::signal::stop_on_signals;
+pub use self::signal::{Request, request_on_signal, stop_on_signals};

@@ -19,6 +19,8 @@ pub enum Role {
     Worker,
     /// A worker that may open an interface again. Needs `CAP_NET_RAW` for that.
     Opener,
+    /// Computes lists, in memory, and starts nothing.
+    Builder,
     /// Owns the ledger: reads lists and settings, writes state and events, talks to the service manager, starts threads.
     Clerk,
     /// Serves HTTP on sockets that are open, reads its own settings and certificates, starts threads.
@@ -33,6 +35,7 @@ impl Role {
             Self::Main { reopen: true } => &[EVERY, WORKER, FILES, THREADS, HTTP, MAIN, OPENER],
             Self::Worker => &[EVERY, WORKER],
             Self::Opener => &[EVERY, WORKER, OPENER],
+            Self::Builder => &[EVERY],
             Self::Clerk => &[EVERY, FILES, THREADS],
             Self::Http => &[EVERY, HTTP, THREADS],
         };
