@@ -113,7 +113,6 @@ const WORKER: &[(c_long, Arguments)] = &[
     (libc::SYS_getsockopt, Any),
     (libc::SYS_openat, ReadOnly),
     (libc::SYS_fstat, Any),
-    #[cfg(not(target_arch = "riscv64"))]
     (libc::SYS_newfstatat, Any),
     (libc::SYS_statx, Any),
     (libc::SYS_lseek, Any),
@@ -123,7 +122,6 @@ const WORKER: &[(c_long, Arguments)] = &[
 const FILES: &[(c_long, Arguments)] = &[
     (libc::SYS_openat, Any),
     (libc::SYS_fstat, Any),
-    #[cfg(not(target_arch = "riscv64"))]
     (libc::SYS_newfstatat, Any),
     (libc::SYS_statx, Any),
     (libc::SYS_fstatfs, Any),
@@ -147,8 +145,11 @@ const FILES: &[(c_long, Arguments)] = &[
     (libc::SYS_fchmod, Any),
     (libc::SYS_umask, Any),
     (libc::SYS_copy_file_range, Any),
-    #[cfg(not(target_arch = "riscv64"))]
+    #[cfg(target_arch = "x86_64")]
     (libc::SYS_renameat, Any),
+    // renameat, for which libc has no name there.
+    #[cfg(target_arch = "aarch64")]
+    (38, Any),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_open, Any),
     #[cfg(target_arch = "x86_64")]
@@ -199,7 +200,6 @@ const HTTP: &[(c_long, Arguments)] = &[
     // Its settings, certificates and passwords, read again when they changed.
     (libc::SYS_openat, ReadOnly),
     (libc::SYS_fstat, Any),
-    #[cfg(not(target_arch = "riscv64"))]
     (libc::SYS_newfstatat, Any),
     (libc::SYS_statx, Any),
     (libc::SYS_lseek, Any),
