@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 # What root built belongs to the user, who may want to build again without it.
 OWN = if [ -n "$$SUDO_UID" ]; then chown -R "$$SUDO_UID:$$SUDO_GID" target $(CARGO_HOME); fi
 
-.PHONY: demo test setup build lint docs bench fuzz
+.PHONY: demo test setup setup-tests build lint docs bench fuzz
 
 demo: setup
 	$(CARGO) build --release --locked $$(./deploy/features)
@@ -21,7 +21,7 @@ demo: setup
 	@target/release/dgawatch replay $(SAMPLE)
 	@$(OWN)
 
-test: setup lint docs
+test: setup-tests lint docs
 	$(CARGO) test --locked $$(./deploy/features)
 	$(CARGO) test --locked --no-default-features --lib --test samples
 	@$(OWN)
@@ -35,6 +35,9 @@ docs:
 
 setup:
 	@./deploy/setup
+
+setup-tests:
+	@./deploy/setup --tests
 
 bench:
 	benches/run

@@ -304,7 +304,9 @@ fn fragments_come_together() {
 fn interfaces_come_and_go() {
     in_namespace("interfaces_come_and_go", || {
         for workers in ["1", "2"] {
-            let mut sensor = Sensor::start(&["--format", "json", "--family", "conficker-b", "--workers", workers]);
+            let reopen = ["--reopen", "30"];
+            let mut sensor =
+                Sensor::start(&[&["--format", "json", "--family", "conficker-b", "--workers", workers][..], &reopen].concat());
             let list = today();
             let ask = |count: usize| {
                 let mut wire = wire();
@@ -333,7 +335,7 @@ fn interfaces_come_and_go() {
             let report = sensor.stop(0);
             assert_eq!(report["sources"][0]["matches"], 130, "with {workers} workers: {report}");
         }
-        let mut sensor = Sensor::start(&["--format", "json", "--reopen", "never"]);
+        let mut sensor = Sensor::start(&["--format", "json"]);
         ip("link del watched");
         let report = sensor.wait(1);
         let error = report["captures"][0]["error"].as_str().unwrap();
@@ -368,6 +370,8 @@ impl Sensor {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let mut sensor = Self { child, errors };
+        let standing = sensor.line();
+        assert!(standing.contains(", no new privileges; sandbox: try"), "{standing}");
         assert_eq!(sensor.line(), "dgawatch: listening on watched\n");
         sensor
     }

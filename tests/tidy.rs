@@ -14,6 +14,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("aho_corasick", &["watchlist"]),
     ("base64", &["export"]),
     ("bcrypt", &["export"]),
+    ("caps", &["process"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
@@ -27,6 +28,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("hyper_util", &["export"]),
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
+    ("landlock", &["process"]),
     ("liblzma", &["source"]),
     ("libm", &["dga"]),
     ("lru", &["decode"]),
@@ -36,6 +38,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("prometheus", &["export"]),
     ("roaring", &["ledger"]),
     ("rustls", &["export"]),
+    ("seccompiler", &["process"]),
     ("serde", &["export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("serde_saphyr", &["export"]),
@@ -43,6 +46,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("signal_hook", &["process"]),
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
+    ("toml", &["cli"]),
     ("zstd", &["source"]),
 ];
 

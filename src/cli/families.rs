@@ -1,6 +1,8 @@
 //! Choosing families and lists, alike for every command.
 
 use std::fs;
+#[cfg(feature = "live")]
+use std::path::Path;
 
 use clap::Args;
 use dgawatch::dga::Catalog;
@@ -20,6 +22,12 @@ pub(super) struct Families {
 }
 
 impl Families {
+    /// The files of lists.
+    #[cfg(feature = "live")]
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.lists.iter().filter_map(|list| Some(Path::new(list.split_once('=')?.1)))
+    }
+
     /// Loads them.
     pub(super) fn load(&self) -> Result<Catalog, Failure> {
         let mut catalog = Catalog::default();

@@ -1,14 +1,17 @@
 //! `dgawatch live`: interfaces in, report out.
 
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use dgawatch::pipeline::{Live, LiveState, Threads};
-use dgawatch::process::stop_on_signals;
+use dgawatch::pipeline::{Live, LiveState, Thread, Threads};
+use dgawatch::process::{Access, Role, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
+use super::confinement::{Confinement, Prepared};
 use super::families::Families;
+use super::names::today;
 use super::report::{Matching, Output};
 use super::{Failure, say};
 
@@ -37,6 +40,46 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     matching: Matching,
+
+    #[command(flatten)]
+    confinement: Confinement,
+
+    /// Flags from a file, in TOML: `interface = ["eth1"]` for --interface eth1; those given here go before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// What would be done, a line each; reads what it takes to say so.
+    pub(super) fn effects(&self) -> Result<Vec<String>, Failure> {
+        let catalog = self.families.load()?;
+        let settings = self.matching.settings(&catalog)?;
+        let mut lines = vec![format!("listen on {}", self.interfaces.join(", "))];
+        let today = today();
+        for (_, family) in catalog.iter() {
+            lines.push(format!("look for {}: {} names on the list of {today}", family.id(), family.count(today)));
+        }
+        lines.push(format!("hold packets against the lists of {} days before and after their own", settings.skew));
+        lines.push(format!("watch {} patterns of yours", settings.patterns.own()));
+        lines.push(format!("keep evidence of up to {} sources of each family and day", settings.max_sources));
+        lines.push(self.prepare()?.to_string());
+        Ok(lines)
+    }
+
+    fn prepare(&self) -> Result<Prepared, Failure> {
+        self.confinement.prepare(self.capture.reopen.0.is_some())
+    }
+
+    /// What may still be opened when the captures are open.
+    fn access(&self) -> Access {
+        let mut access = Access::default();
+        for file in self.families.files().chain(self.matching.files()).chain(self.config.as_deref()) {
+            if !access.reload(file) {
+                say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
+            }
+        }
+        access
+    }
 }
 
 #[derive(Args)]
@@ -88,8 +131,9 @@ struct Capture {
 
     /// Longest pause in seconds between attempts to open an interface again that was deleted, or `never`, to end instead
     ///
-    /// One that goes down and up needs no opening. Opening needs root or CAP_NET_RAW, also by then.
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = reopen)]
+    /// One that goes down and up needs no opening. For this CAP_NET_RAW is kept, which is given up otherwise: ending, and being
+    /// started anew by a service manager, is safer.
+    #[arg(long, value_name = "SECONDS", default_value = "never", value_parser = reopen)]
     reopen: Reopen,
 }
 
@@ -102,13 +146,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = arguments.matching.settings(&catalog)?;
     let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
+    let (prepared, access) = (arguments.prepare()?, arguments.access());
     let capture = arguments.capture.config(settings.decode.capture_filter());
     let threads = Threads { cpus: arguments.capture.cpus.clone(), ..Threads::default() };
-    let live = Live::open(&catalog, &settings, &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    let mut live = Live::open(&catalog, &settings, &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    let sandbox = prepared.enter(&access).map_err(Failure::Said)?;
+    // What the kernel lacks for one thread it lacked for the first, which said so.
+    let reopen = capture.reopen.is_some();
+    live.begin_threads_with(move |thread| sandbox.confine_calls(role(thread, reopen)).map(drop));
     say(&format!("listening on {}", arguments.interfaces.join(", ")));
     let report = live.run(&stop, limit, &mut |state: &LiveState<'_>| state.notices.iter().for_each(|notice| say(notice)));
     let whole = arguments.output.write(&report)?;
     if whole { Ok(()) } else { Err(Failure::Reported) }
+}
+
+const fn role(thread: Thread, reopen: bool) -> Role {
+    match thread {
+        Thread::Worker if reopen => Role::Opener,
+        Thread::Worker => Role::Worker,
+        Thread::Builder => Role::Builder,
+    }
 }
 
 impl Capture {

@@ -2,10 +2,16 @@
 
 mod about;
 mod captures;
+#[cfg(feature = "live")]
+mod check_config;
+#[cfg(feature = "live")]
+mod confinement;
 mod decode;
 mod decoding;
 mod explain;
 mod families;
+#[cfg(feature = "live")]
+mod flag_file;
 #[cfg(feature = "live")]
 mod live;
 mod names;
@@ -14,9 +20,12 @@ mod report;
 #[cfg(feature = "live")]
 mod web;
 
-use std::io;
+use std::ffi::OsString;
 use std::process::ExitCode;
+use std::{env, io};
 
+#[cfg(feature = "live")]
+use clap::CommandFactory;
 use clap::{Parser, Subcommand};
 
 /// Tells which sources ask for the names that a worm generates.
@@ -45,6 +54,8 @@ enum Command {
     Replay(replay::Arguments),
     #[cfg(feature = "live")]
     Live(live::Arguments),
+    #[cfg(feature = "live")]
+    CheckConfig(check_config::Arguments),
     Names(names::Arguments),
     Explain(explain::Arguments),
     Decode(decode::Arguments),
@@ -72,10 +83,16 @@ impl From<io::Error> for Failure {
 
 /// Runs the command that the arguments of the process ask for.
 pub(crate) fn run() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let words = match words() {
+        Ok(words) => words,
+        Err(failure) => return fail(failure),
+    };
+    let outcome = match Cli::parse_from(words).command {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "live")]
         Command::Live(arguments) => live::run(&arguments),
+        #[cfg(feature = "live")]
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Decode(arguments) => decode::run(&arguments),
@@ -83,6 +100,14 @@ pub(crate) fn run() -> ExitCode {
         Command::Man(arguments) => about::man(&arguments),
     };
     outcome.map_or_else(fail, |()| ExitCode::SUCCESS)
+}
+
+/// The command line, with what the file of flags says where it names one.
+fn words() -> Result<Vec<OsString>, Failure> {
+    let words = env::args_os().collect();
+    #[cfg(feature = "live")]
+    let (words, _) = flag_file::merge(&Cli::command(), words)?;
+    Ok(words)
 }
 
 fn fail(failure: Failure) -> ExitCode {

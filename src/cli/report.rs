@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,6 +44,12 @@ pub(super) struct Matching {
 }
 
 impl Matching {
+    /// The files of patterns.
+    #[cfg(feature = "live")]
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.patterns.iter().map(PathBuf::as_path)
+    }
+
     pub(super) fn settings(&self, catalog: &Catalog) -> Result<Settings, Failure> {
         let mut search_list = SearchList::default();
         for suffix in &self.search_suffixes {

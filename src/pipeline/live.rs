@@ -155,6 +155,11 @@ impl<'a> Live<'a> {
 }
 
 impl<'a, T: Intake> Live<'a, T> {
+    /// What each thread does first, now that all is open: to give up what it will not need.
+    pub fn begin_threads_with(&mut self, begin: impl Fn(Thread) -> Result<(), String> + Send + Sync + 'static) {
+        self.threads.begin = Box::new(begin);
+    }
+
     /// Builds the lists of today, to listen to anything that packets can be taken from.
     pub fn of(catalog: &'a Catalog, settings: &'a Settings, interfaces: Vec<(String, Vec<T>)>, threads: Threads) -> Self {
         let shelf = Shelf::new(catalog);

@@ -46,7 +46,7 @@ impl Default for LiveConfig {
             snap_length: 65_535,
             promiscuous: true,
             filter: Filter::None,
-            reopen: Some(Duration::from_secs(30)),
+            reopen: None,
         }
     }
 }
