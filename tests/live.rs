@@ -91,44 +91,51 @@ fn connections_stay_together() {
 #[test]
 fn no_packet_twice_at_the_start() {
     in_namespace("no_packet_twice_at_the_start", || {
-        let stop = AtomicBool::new(false);
-        let (mut taps, sent) = thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                let mut wire = wire();
-                let mut sent = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
-                    let client = at(&format!("192.0.2.{}", sent % 250), 1_024 + (sent % 60_000) as u16);
-                    let message = [&sent.to_be_bytes()[..], &[0; 20]].concat();
-                    wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &message))).unwrap();
-                    sent += 1;
-                }
-                sent
-            });
-            thread::sleep(Duration::from_millis(50));
-            // What it takes to compile the filter makes the time in which packets come twice longer.
-            let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
-            let taps = open(&LiveConfig { workers: 4, filter, ..config() });
-            thread::sleep(Duration::from_millis(50));
-            stop.store(true, Ordering::Relaxed);
-            (taps, sender.join().unwrap())
-        });
-        let mut seen = BTreeSet::new();
-        let (mut offered, mut discarded, mut dropped) = (0, 0, 0);
-        for tap in &mut taps {
-            take_all(tap, |record| {
-                let number = u64::from_be_bytes(record.data[42..50].try_into().unwrap());
-                assert!(seen.insert(number), "packet {number} came twice");
-            });
-            let counts = tap.counts();
-            (offered, discarded, dropped) =
-                (offered + counts.received, discarded + counts.startup_discarded, dropped + counts.dropped_kernel);
-        }
-        assert!(discarded > 0 && dropped == 0, "{discarded} discarded, {dropped} dropped");
-        assert_eq!(offered, seen.len() as u64 + discarded);
-        // From the first to the last hardly any is missing: those that came while a worker was joining.
-        let span = seen.last().unwrap() - seen.first().unwrap() + 1;
-        assert!(*seen.last().unwrap() == sent - 1 && span - (seen.len() as u64) < 500, "{} of {span}", seen.len());
+        // Where processors are busy, nothing may be sent in the moment that it is about.
+        assert!((0..10).any(|_| discarded_at_the_start() > 0));
     });
+}
+
+/// Opens four taps while packets come, and checks each packet; returns how many were discarded.
+fn discarded_at_the_start() -> u64 {
+    let stop = AtomicBool::new(false);
+    let (mut taps, sent) = thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut wire = wire();
+            let mut sent = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                let client = at(&format!("192.0.2.{}", sent % 250), 1_024 + (sent % 60_000) as u16);
+                let message = [&sent.to_be_bytes()[..], &[0; 20]].concat();
+                wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &message))).unwrap();
+                sent += 1;
+            }
+            sent
+        });
+        thread::sleep(Duration::from_millis(50));
+        // What it takes to compile the filter makes the time in which packets come twice longer.
+        let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
+        let taps = open(&LiveConfig { workers: 4, filter, ring: 128 << 20, ..config() });
+        thread::sleep(Duration::from_millis(50));
+        stop.store(true, Ordering::Relaxed);
+        (taps, sender.join().unwrap())
+    });
+    let mut seen = BTreeSet::new();
+    let (mut offered, mut discarded, mut dropped) = (0, 0, 0);
+    for tap in &mut taps {
+        take_all(tap, |record| {
+            let number = u64::from_be_bytes(record.data[42..50].try_into().unwrap());
+            assert!(seen.insert(number), "packet {number} came twice");
+        });
+        let counts = tap.counts();
+        (offered, discarded, dropped) =
+            (offered + counts.received, discarded + counts.startup_discarded, dropped + counts.dropped_kernel);
+    }
+    assert_eq!(dropped, 0);
+    assert_eq!(offered, seen.len() as u64 + discarded);
+    // From the first to the last hardly any is missing: those that came while a worker was joining.
+    let span = seen.last().unwrap() - seen.first().unwrap() + 1;
+    assert!(*seen.last().unwrap() == sent - 1 && span - (seen.len() as u64) < 500, "{} of {span}", seen.len());
+    discarded
 }
 
 /// What a full ring costs is counted to the packet.
@@ -154,12 +161,12 @@ fn a_tiny_ring() {
     });
 }
 
-/// A tap whose worker is slow.
-struct Slowed(Tap);
+/// A tap whose worker needs so long for a hundred packets.
+struct Slowed(Tap, Duration);
 
 impl Intake for Slowed {
     fn take(&mut self, most: usize, each: impl FnMut(Record<'_>)) -> Result<usize, String> {
-        thread::sleep(Duration::from_millis(2));
+        thread::sleep(self.1);
         self.0.take(most.min(100), each)
     }
 
@@ -180,12 +187,13 @@ impl Intake for Slowed {
 #[test]
 fn nothing_is_unaccounted_for() {
     in_namespace("nothing_is_unaccounted_for", || {
-        for (workers, ring) in [(1, 16 << 20), (1, 1 << 20), (3, 1 << 20)] {
+        for (workers, ring, pause) in [(1, 64 << 20, 0), (1, 1 << 20, 10), (3, 1 << 20, 30)] {
+            let pause = Duration::from_millis(pause);
             let mut catalog = Catalog::default();
             catalog.add("conficker-b").unwrap();
             let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
             let settings = Settings { skew: 1, max_sources: 100, decode, patterns, search_list };
-            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(Slowed).collect();
+            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, pause)).collect();
             let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
             let stop = AtomicBool::new(false);
             let mut counts = InterfaceCounts::default();
@@ -199,7 +207,7 @@ fn nothing_is_unaccounted_for() {
                         wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &question))).unwrap();
                     }
                     // Longer than the slowest takes for what is in its ring.
-                    thread::sleep(Duration::from_millis(1_000));
+                    thread::sleep(Duration::from_millis(2_500));
                     stop.store(true, Ordering::Relaxed);
                 });
                 live.run(&stop, None, &mut |state| {

@@ -36,11 +36,9 @@ impl Lists for Fresh<'_> {
 fn found(watchlist: &mut Watchlist<'_>, patterns: &Patterns, name: &Name) -> (Vec<u32>, BTreeSet<String>) {
     let wire = name.as_wire().to_ascii_uppercase();
     let raw = RawName::take(&wire).unwrap();
-    let mut listed = vec![];
-    let more = watchlist.find(Timestamp::from_parts(0, 0), raw, |matched| listed.push(matched.index));
-    let mut sighted = vec![];
-    if let Some(more) = more {
-        watchlist.find_others(more, raw, &mut |matched| listed.push(matched.index), &mut |id| sighted.push(id));
+    let (mut listed, mut sighted) = (vec![], vec![]);
+    if watchlist.opens(Timestamp::from_parts(0, 0), raw) {
+        watchlist.find(raw, &mut |matched| listed.push(matched.index), &mut |id| sighted.push(id));
     }
     let set: BTreeSet<String> = sighted.iter().map(|id| patterns.pattern(*id).text.clone()).collect();
     assert_eq!(set.len(), sighted.len(), "a pattern is reported once");

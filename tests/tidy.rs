@@ -12,14 +12,19 @@ const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "
 /// Outside crates and the rooms that may name them.
 const HOME: &[(&str, &[&str])] = &[
     ("aho_corasick", &["watchlist"]),
+    ("base64", &["export"]),
+    ("bcrypt", &["export"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("etherparse", &["decode"]),
-    ("flate2", &["source"]),
+    ("flate2", &["source", "export"]),
     ("hashbrown", &["watchlist", "ledger"]),
+    ("http_body_util", &["export"]),
+    ("hyper", &["export"]),
+    ("hyper_util", &["export"]),
     ("indicatif", &["cli"]),
     ("jiff", &["day"]),
     ("liblzma", &["source"]),
@@ -28,10 +33,16 @@ const HOME: &[(&str, &[&str])] = &[
     ("lz4_flex", &["source"]),
     ("nix", &["process", "source"]),
     ("pcap", &["source"]),
+    ("prometheus", &["export"]),
     ("roaring", &["ledger"]),
+    ("rustls", &["export"]),
     ("serde", &["export", "cli"]),
     ("serde_json", &["export", "cli"]),
+    ("serde_saphyr", &["export"]),
+    ("sha2", &["export"]),
     ("signal_hook", &["process"]),
+    ("tokio", &["export"]),
+    ("tokio_rustls", &["export"]),
     ("zstd", &["source"]),
 ];
 
@@ -106,7 +117,9 @@ fn every_outcome_is_documented() {
     let outcomes = dgawatch::decode::Outcome::ALL.iter().map(|outcome| outcome.label().to_owned());
     let given_up = dgawatch::decode::GivenUp::ALL.iter().map(|why| why.label().to_owned());
     let outcomes: BTreeSet<String> = outcomes.chain(given_up).collect();
-    assert_eq!(rows(&text), outcomes);
+    // Names of metrics are held against what is served, by tests/metrics.rs.
+    let documented: BTreeSet<String> = rows(&text).into_iter().filter(|row| !row.starts_with("dgawatch_")).collect();
+    assert_eq!(documented, outcomes);
 }
 
 /// The first cells of tables, where they are code.

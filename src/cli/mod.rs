@@ -11,6 +11,8 @@ mod live;
 mod names;
 mod replay;
 mod report;
+#[cfg(feature = "live")]
+mod web;
 
 use std::io;
 use std::process::ExitCode;

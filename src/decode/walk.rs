@@ -242,8 +242,8 @@ fn may_hold_dns(protocol: IpNumber) -> bool {
 }
 
 fn ethernet(data: &[u8]) -> Result<(Layer<'_>, &[u8]), Outcome> {
-    // Cisco's inter-switch link puts a header of its own in front, to one of these receivers.
-    if data.starts_with(&[0x01, 0, 0x0C, 0, 0]) || data.starts_with(&[0x03, 0, 0x0C, 0, 0]) {
+    // Cisco's inter-switch link puts a header of its own in front, with this receiver and SNAP at this place.
+    if matches!(data, [0x01 | 0x03, 0, 0x0C, 0, 0, ..]) && data.get(14..17) == Some(&[0xAA, 0xAA, 3]) {
         return Ok((Layer::Ethernet, data.get(26..).ok_or(Outcome::Short)?));
     }
     let kind = u16_at(data, 12)?;

@@ -26,6 +26,8 @@ pub(super) struct Clerk<'a, 'p> {
     captures: Vec<CaptureSummary>,
     ledger: Ledger,
     assembler: Assembler,
+    /// Pieces that the assembler took.
+    pieces: u64,
     watchlist: Watchlist<'a>,
     so_far: Progress,
     progress: &'p mut dyn FnMut(Progress),
@@ -41,7 +43,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
     ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
         let (ledger, assembler) = (Ledger::new(settings.max_sources), Assembler::new(settings.decode.clone()));
-        Self { captures, ledger, assembler, watchlist, so_far: Progress::default(), progress }
+        Self { captures, ledger, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
     }
 
     /// One capture more, of this name; returns its place.
@@ -62,12 +64,13 @@ impl<'a, 'p> Clerk<'a, 'p> {
         if let Some(link) = batch.unknown_link {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
-        let Self { ledger, assembler, watchlist, .. } = self;
+        let Self { ledger, assembler, pieces, watchlist, .. } = self;
         batch.findings.enter(ledger);
         let mut findings = Findings::default();
         for piece in batch.pieces.iter() {
-            // Nobody asks here which packet completed a message.
-            assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
+            // Which packet completed a message decides its time, so that later ones need a higher number.
+            *pieces += 1;
+            assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
         }
         findings.enter(ledger);
         self.so_far.octets += octets;
@@ -84,10 +87,11 @@ impl<'a, 'p> Clerk<'a, 'p> {
 
     /// The report of it all.
     pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
-        let Self { captures, mut ledger, mut assembler, mut watchlist, .. } = self;
+        let Self { captures, mut ledger, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
         findings.enter(&mut ledger);
+        debug_assert_eq!(total.counts.total(), so_far.packets, "each packet has one outcome");
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());

@@ -43,7 +43,8 @@ pub fn replay<'a>(
     let worker = || Worker::new(settings, shelf.watchlist(settings));
     let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, shelf.watchlist(settings), progress);
     let mut total = Total::default();
-    if threads == 1 {
+    let workers = workers(inputs, threads);
+    if workers == 1 {
         let mut worker = worker();
         for (place, input) in inputs.iter().enumerate() {
             let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, &batch));
@@ -52,12 +53,12 @@ pub fn replay<'a>(
         total.add(worker);
     } else {
         thread::scope(|scope| {
-            let blocks = BLOCKS_A_WORKER * threads;
+            let blocks = BLOCKS_A_WORKER * workers;
             let (give_block, take_block) = bounded::<Vec<u8>>(blocks);
             let (give_work, take_work) = bounded::<Work>(blocks);
             let (give_event, take_event) = unbounded::<(u64, Event)>();
             (0..blocks).for_each(|_| give_block.send(vec![]).expect("the channel holds them all"));
-            let workers: Vec<_> = (0..threads)
+            let workers: Vec<_> = (0..workers)
                 .map(|_| {
                     let (take_work, give_event) = (take_work.clone(), give_event.clone());
                     scope.spawn(move || work(worker(), &take_work, &give_event))
@@ -73,6 +74,13 @@ pub fn replay<'a>(
         });
     }
     clerk.report(catalog, total, settings)
+}
+
+/// How many of `threads` read packets: where most octets are compressed, one of them is busy unpacking.
+fn workers(inputs: &[Input], threads: usize) -> usize {
+    let octets = |of: &dyn Fn(&&Input) -> bool| inputs.iter().filter(of).filter_map(Input::size).sum::<u64>();
+    let packed = threads > 1 && 2 * octets(&|input| input.is_packed()) > octets(&|_| true);
+    threads - usize::from(packed)
 }
 
 /// A block for a worker.

@@ -8,7 +8,7 @@ use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Readin
 use crate::ledger::{Hit, Ledger, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Listed, Watchlist};
+use crate::watchlist::Watchlist;
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -170,31 +170,26 @@ impl Findings {
 #[inline(always)]
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
-    let response = message.header.is_response();
-    // A response counts for the one who is answered.
-    let source = || if response { message.destination() } else { message.source() };
-    let time = message.time;
-    let worth_more = watchlist.find(time, question.name, |matched| {
-        findings.hits.push(Hit { source: source(), time, response, matched });
-    });
-    if let Some(listed) = worth_more {
-        find_others(watchlist, findings, listed, question.name, (source(), time, response));
+    if watchlist.opens(message.time, question.name) {
+        let response = message.header.is_response();
+        // A response counts for the one who is answered.
+        let source = if response { message.destination() } else { message.source() };
+        look_closer(watchlist, findings, question.name, source, message.time, response);
     }
 }
 
-/// Looks for what few names are. Takes what it needs of the message and no reference to it, so that the hot loop can keep
-/// the message in registers.
-#[cold]
+/// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
-fn find_others(
+fn look_closer(
     watchlist: &mut Watchlist<'_>,
     findings: &mut Findings,
-    listed: Listed,
     name: RawName<'_>,
-    (source, time, response): (IpAddr, Timestamp, bool),
+    source: IpAddr,
+    time: Timestamp,
+    response: bool,
 ) {
     let Findings { hits, sightings } = findings;
-    watchlist.find_others(listed, name, &mut |matched| hits.push(Hit { source, time, response, matched }), &mut |pattern| {
+    watchlist.find(name, &mut |matched| hits.push(Hit { source, time, response, matched }), &mut |pattern| {
         sightings.push(Sighting { source, time, response, pattern })
     });
 }

@@ -81,6 +81,11 @@ impl Input {
         }
     }
 
+    /// Whether it is compressed, where that can be known without taking from a pipe.
+    pub fn is_packed(&self) -> bool {
+        self.size().is_some() && self.raw().is_ok_and(|(head, _)| is_packed(&head))
+    }
+
     /// Opens it and recognises its format. Compressed input is unpacked on a thread of its own.
     ///
     /// # Errors

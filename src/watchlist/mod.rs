@@ -57,10 +57,6 @@ pub struct Match {
     pub collision: bool,
 }
 
-/// Whether a list holds the name as it was asked.
-#[derive(Clone, Copy)]
-pub struct Listed(bool);
-
 /// Matches names against the lists of the open days. Each thread has its own.
 pub struct Watchlist<'a> {
     lists: OpenLists<'a>,
@@ -118,52 +114,37 @@ impl<'a> Watchlist<'a> {
         }
     }
 
-    /// Reports every list that holds `name` and is open at `time`. Returns what [`Self::find_others`] wants where the name
-    /// is worth it: few are.
-    #[inline]
-    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, matched: impl FnMut(Match)) -> Option<Listed> {
+    /// Whether a name that a packet of `time` holds is worth [`Self::find`]: few are. Opens the lists of that time.
+    #[inline(always)]
+    pub fn opens(&mut self, time: Timestamp, name: RawName<'_>) -> bool {
         let day = time.day();
         if day != self.today {
             self.enter(day);
         }
-        if !self.glance.opens(name) {
-            return None;
-        }
+        self.glance.opens(name)
+    }
+
+    /// Reports every open list that holds `name`, every pattern that matches it, and both for what is in front of a suffix
+    /// that the client may have appended.
+    ///
+    /// Suffixes are tried from the longest on. The first after which something is found counts, and a name that is listed
+    /// itself counts as that, so that no message counts twice. To be called after [`Self::opens`]; apart from it and never
+    /// in its place, so that what few names need leaves no trace in the loop that all of them go through.
+    #[inline(never)]
+    pub fn find(&mut self, name: RawName<'_>, matched: &mut dyn FnMut(Match), sighted: &mut dyn FnMut(PatternId)) {
         let families = self.gate.families(name);
         let mut listed = false;
         if families > 0 {
             self.name.set(name);
             listed = self.lists.find(families, &self.name, matched);
         }
-        (self.glance.opens_for_others(name) && self.may_be_other(name)).then_some(Listed(listed))
-    }
-
-    /// The look before [`Self::find_others`]: the end of the name, or its beginning.
-    #[inline(never)]
-    fn may_be_other(&self, name: RawName<'_>) -> bool {
-        self.search_list.may_end(name.as_wire()) || self.patterns.may_match(name.as_wire())
-    }
-
-    /// Days of the packets looked at.
-    pub const fn days(&self) -> &BTreeSet<Day> {
-        &self.days
-    }
-
-    /// Reports every pattern that matches `name`, or what is in front of a suffix that the client may have appended, and,
-    /// unless a list holds the name itself, every list that holds what is in front.
-    ///
-    /// Suffixes are tried from the longest on. The first after which something is found counts, so that no message counts
-    /// twice. To be called after [`Self::find`], which opens the lists; apart from it, so that whatever is called for one
-    /// name in a hundred leaves no trace in the loop that all of them go through.
-    #[inline(never)]
-    pub fn find_others(
-        &mut self,
-        Listed(mut listed): Listed,
-        name: RawName<'_>,
-        matched: &mut dyn FnMut(Match),
-        sighted: &mut dyn FnMut(PatternId),
-    ) {
+        if !self.glance.opens_for_others(name) {
+            return;
+        }
         let appended = self.search_list.may_end(name.as_wire());
+        if !appended && !self.patterns.may_match(name.as_wire()) {
+            return;
+        }
         self.name.set(name);
         let name = &self.name;
         let mut watched = self.patterns.find(name, &mut self.scratch, sighted);
@@ -172,9 +153,14 @@ impl<'a> Watchlist<'a> {
         }
         for place in 0..self.search_list.len() {
             let Some(bare) = self.search_list.strip(place, name) else { continue };
-            listed = listed || self.lists.find(self.gate.families(bare.as_raw()), &bare, &mut *matched);
+            listed = listed || self.lists.find(self.gate.families(bare.as_raw()), &bare, matched);
             watched = watched || self.patterns.find(&bare, &mut self.scratch, sighted);
         }
+    }
+
+    /// Days of the packets looked at.
+    pub const fn days(&self) -> &BTreeSet<Day> {
+        &self.days
     }
 
     /// Opens the list days around `today`, keeping those that were open already.
@@ -198,9 +184,7 @@ impl<'a> Watchlist<'a> {
 
 impl OpenLists<'_> {
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
-    // Always: the cold caller is a second one, for which the compiler would leave the hot loop with a call (5 % of a replay).
-    #[inline(always)]
-    fn find(&mut self, families: u64, name: &Name, mut matched: impl FnMut(Match)) -> bool {
+    fn find(&mut self, families: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
         let hash = List::hash(&self.hasher, name);
         let mut found = false;
         let mut left = families;

@@ -54,8 +54,6 @@ impl Gate {
     }
 
     /// The families that could generate `name`, as a set of bits.
-    // Always: see `OpenLists::find`.
-    #[inline(always)]
     pub(super) fn families(&self, name: RawName<'_>) -> u64 {
         let wire = name.as_wire();
         let first = usize::from(wire[0]);

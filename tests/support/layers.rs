@@ -94,7 +94,12 @@ pub fn encapsulations() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("LLC with an IP service access point", length_frame(&join(&[6, 6, 3], &v4)), FOUND),
         ("LLC of OSI", length_frame(&join(&[0xFE, 0xFE, 3, 0x8E], &v6)), FOUND_V6),
         ("spanning tree", length_frame(&[0x42, 0x42, 3, 0, 0, 0, 0]), "not_ip"),
-        ("inter-switch link", join(&[1, 0, 0x0C, 0, 0, 0], &[&[0; 20][..], &plain(v4.clone())].concat()), FOUND),
+        ("Ethernet to a receiver like it", [&[1, 0, 0x0C, 0, 0, 0][..], &plain(v4.clone())[6..]].concat(), FOUND),
+        (
+            "inter-switch link",
+            join(&[1, 0, 0x0C, 0, 0, 0], &[&[0; 8][..], &[0xAA, 0xAA, 3], &[0; 9], &plain(v4.clone())].concat()),
+            FOUND,
+        ),
         ("PPPoE", pppoe(&ppp(&v4)), FOUND),
         ("PPPoE of IPv6, padded", join(&pppoe(&ppp(&v6)), &[0; 7]), FOUND_V6),
         ("PPPoE discovery", frame(0x8863, &[0x11, 9, 0, 0, 0, 0]), "not_ip"),

@@ -6,6 +6,10 @@ pub mod layers;
 pub mod namespace;
 pub mod packets;
 pub mod population;
+#[cfg(feature = "http")]
+pub mod sensor;
+#[cfg(feature = "http")]
+pub mod web;
 
 use std::ffi::OsStr;
 use std::io::Write;

@@ -1,0 +1,293 @@
+//! `/api/v1/…`: the snapshot and pages of evidence as JSON, with the names of the report.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{SourcePage, SourceQuery};
+use crate::decode::{GivenUp, Kind, Outcome, Transport};
+use crate::export::Snapshot;
+use crate::ledger::Verdict;
+
+/// Rows of a page where the request does not say.
+const DEFAULT_LIMIT: usize = 100;
+
+/// Rows of a page at most.
+const MAX_LIMIT: usize = 1_000;
+
+#[derive(Serialize)]
+pub(super) struct Failure<'a> {
+    pub(super) error: &'a str,
+}
+
+#[derive(Serialize)]
+pub(super) struct Summary<'a> {
+    version: &'a str,
+    revision: &'a str,
+    started: String,
+    taken: String,
+    ready: bool,
+    not_ready: Option<String>,
+    interfaces: Vec<Interface<'a>>,
+    packets: Packets,
+    messages: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
+    given_up: BTreeMap<&'static str, u64>,
+    lists: Vec<List<'a>>,
+    list_bytes: u64,
+    source_table: Table,
+    outputs: Vec<Output>,
+    clock_steps: u64,
+    reloads: Reloads,
+}
+
+#[derive(Serialize)]
+struct Interface<'a> {
+    interface: &'a str,
+    packets: u64,
+    dropped: Dropped,
+    startup_discarded: u64,
+    last_packet: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Dropped {
+    nic: u64,
+    kernel: u64,
+    queue: u64,
+}
+
+#[derive(Serialize)]
+struct Packets {
+    outcomes: BTreeMap<&'static str, u64>,
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    family: &'a str,
+    list_day: String,
+    names: u64,
+}
+
+#[derive(Serialize)]
+struct Table {
+    used: u64,
+    capacity: u64,
+    evicted: u64,
+}
+
+#[derive(Serialize)]
+struct Output {
+    output: &'static str,
+    written: u64,
+    failed: u64,
+}
+
+#[derive(Serialize)]
+struct Reloads {
+    done: u64,
+    failed: u64,
+}
+
+/// What the sensor does.
+pub(super) fn summary(snapshot: &Snapshot, ready: Result<(), String>) -> Summary<'_> {
+    let interfaces = snapshot.interfaces.iter().map(|interface| Interface {
+        interface: &interface.name,
+        packets: interface.packets,
+        dropped: Dropped {
+            nic: interface.dropped_by_nic,
+            kernel: interface.dropped_by_kernel,
+            queue: interface.dropped_by_queue,
+        },
+        startup_discarded: interface.startup_discarded,
+        last_packet: interface.last_packet.map(|time| time.to_string()),
+    });
+    let lists =
+        snapshot.lists.iter().map(|list| List { family: &list.family, list_day: list.list_day.to_string(), names: list.names });
+    let of_kinds = |transport| Kind::ALL.into_iter().map(move |kind| (kind.label(), snapshot.messages.of(transport, kind)));
+    let outcomes = Outcome::ALL.into_iter().map(|outcome| (outcome.label(), snapshot.outcomes.of(outcome)));
+    let outputs = snapshot.outputs.iter();
+    Summary {
+        version: &snapshot.version,
+        revision: &snapshot.revision,
+        started: snapshot.started.to_string(),
+        taken: snapshot.taken.to_string(),
+        ready: ready.is_ok(),
+        not_ready: ready.err(),
+        interfaces: interfaces.collect(),
+        packets: Packets { outcomes: outcomes.collect() },
+        messages: Transport::ALL.into_iter().map(|transport| (transport.label(), of_kinds(transport).collect())).collect(),
+        given_up: GivenUp::ALL.into_iter().map(|why| (why.label(), snapshot.given_up.of(why))).collect(),
+        lists: lists.collect(),
+        list_bytes: snapshot.list_bytes,
+        source_table: Table { used: snapshot.table.used, capacity: snapshot.table.capacity, evicted: snapshot.table.evicted },
+        outputs: outputs.map(|output| Output { output: output.name, written: output.written, failed: output.failed }).collect(),
+        clock_steps: snapshot.clock_steps,
+        reloads: Reloads { done: snapshot.reloads.done, failed: snapshot.reloads.failed },
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Families<'a> {
+    families: Vec<Family<'a>>,
+}
+
+#[derive(Serialize)]
+struct Family<'a> {
+    family: &'a str,
+    matches: u64,
+    responses: u64,
+    sources: u64,
+    infected: u64,
+    suspect: u64,
+    hosts: Option<Hosts>,
+}
+
+#[derive(Serialize)]
+struct Hosts {
+    low: f64,
+    best: f64,
+    high: f64,
+}
+
+/// What was found, by family.
+pub(super) fn families(snapshot: &Snapshot) -> Families<'_> {
+    let families = snapshot.families.iter().map(|found| Family {
+        family: &found.family,
+        matches: found.matches,
+        responses: found.responses,
+        sources: found.suspect + found.infected,
+        infected: found.infected,
+        suspect: found.suspect,
+        hosts: found.hosts.map(|[low, best, high]| Hosts { low, best, high }),
+    });
+    Families { families: families.collect() }
+}
+
+#[derive(Serialize)]
+pub(super) struct Sources<'a> {
+    total: usize,
+    limit: usize,
+    offset: usize,
+    next_offset: Option<usize>,
+    sources: Vec<Source<'a>>,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    source: &'a str,
+    family: &'a str,
+    list_day: String,
+    matches: u64,
+    responses: u64,
+    distinct_names: u64,
+    first_seen: String,
+    last_seen: String,
+    verdict: &'static str,
+}
+
+/// A page of evidence.
+pub(super) fn sources<'a>(query: &SourceQuery, page: &'a SourcePage) -> Sources<'a> {
+    let rows = page.rows.iter().take(query.limit).map(|row| Source {
+        source: &row.source,
+        family: &row.family,
+        list_day: row.list_day.to_string(),
+        matches: row.matches,
+        responses: row.responses,
+        distinct_names: row.distinct_names,
+        first_seen: row.first_seen.to_string(),
+        last_seen: row.last_seen.to_string(),
+        verdict: row.verdict.label(),
+    });
+    let sources: Vec<Source<'_>> = rows.collect();
+    let next = query.offset.saturating_add(sources.len());
+    let next_offset = (!sources.is_empty() && next < page.total).then_some(next);
+    Sources { total: page.total, limit: query.limit, offset: query.offset, next_offset, sources }
+}
+
+/// Reads the query of `/api/v1/sources`.
+///
+/// # Errors
+/// One sentence when it cannot be meant.
+pub(super) fn source_query(text: &str) -> Result<SourceQuery, String> {
+    let mut query = SourceQuery { family: None, verdict: None, limit: DEFAULT_LIMIT, offset: 0 };
+    let mut seen = vec![];
+    for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let value = decoded(value).ok_or_else(|| format!("the value of `{key}` is not text in UTF-8, percent-encoded"))?;
+        if seen.contains(&key) {
+            return Err(format!("`{key}` is there twice"));
+        }
+        seen.push(key);
+        match key {
+            "family" => query.family = Some(value),
+            "verdict" => query.verdict = Some(verdict(&value)?),
+            "limit" => {
+                let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                query.limit = limit.ok_or_else(|| format!("`limit` is a number from 1 to {MAX_LIMIT}"))?;
+            }
+            "offset" => query.offset = value.parse().map_err(|_| "`offset` is a number from 0 on".to_owned())?,
+            _ => return Err(format!("there is no `{key}`: choose from family, verdict, limit, offset")),
+        }
+    }
+    Ok(query)
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    let known = [Verdict::Suspect, Verdict::Infected].into_iter().find(|verdict| verdict.label() == text);
+    known.ok_or_else(|| "`verdict` is suspect or infected".to_owned())
+}
+
+/// Undoes percent-encoding, and `+` for a space.
+fn decoded(text: &str) -> Option<String> {
+    let mut octets = vec![];
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        octets.push(match octet {
+            b'%' => {
+                let mut digit = || char::from(rest.next()?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                digit()? << 4 | digit()?
+            }
+            b'+' => b' ',
+            plain => plain,
+        });
+    }
+    String::from_utf8(octets).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries() {
+        let usual = SourceQuery { family: None, verdict: None, limit: 100, offset: 0 };
+        assert_eq!(source_query(""), Ok(usual.clone()));
+        let all = source_query("family=my%20l%C3%A4st+x&verdict=infected&limit=1000&offset=18446744073709551615");
+        let expected = SourceQuery {
+            family: Some("my läst x".to_owned()),
+            verdict: Some(Verdict::Infected),
+            limit: 1000,
+            offset: usize::MAX,
+        };
+        assert_eq!(all, Ok(expected));
+        for wrong in [
+            "limit=0",
+            "limit=1001",
+            "limit=-1",
+            "limit=",
+            "limit=99999999999999999999",
+            "offset=x",
+            "offset=18446744073709551616",
+            "verdict=Infected",
+            "family=%",
+            "family=%f",
+            "family=%zz",
+            "family=%+1",
+            "family=%ff",
+            "limit=1&limit=1",
+            "order=up",
+        ] {
+            assert!(source_query(wrong).is_err(), "{wrong}");
+        }
+    }
+}

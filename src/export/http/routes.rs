@@ -1,0 +1,177 @@
+//! What is at which path, and who may ask.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::connection::Slot;
+use super::reply::Reply;
+use super::server::Site;
+use super::web::{Judged, Web};
+use super::{SourcePage, api};
+use crate::export::metrics;
+
+/// Paths that are taken.
+const PATHS: [&str; 7] = ["/", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/summary", "/api/v1/families", "/api/v1/sources"];
+
+/// Whether the metrics can be there.
+///
+/// # Errors
+/// One sentence when not.
+pub(super) fn check_telemetry_path(path: &str) -> Result<(), String> {
+    let plain = path.starts_with('/') && path.bytes().all(|octet| octet.is_ascii_alphanumeric() || b"/-_.~".contains(&octet));
+    if plain && !PATHS.contains(&path) {
+        return Ok(());
+    }
+    let taken = PATHS.join(", ");
+    Err(format!("`{}` cannot be the path of the metrics: write /, letters and digits, and none of {taken}", path.escape_debug()))
+}
+
+/// Answers a request.
+pub(super) async fn respond(
+    site: Arc<Site>,
+    slot: Arc<Slot>,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    slot.answering();
+    let web = site.web();
+    let reply = match refuse(&site, &web, request.headers()).await {
+        Some(refusal) => refusal,
+        None => answer(&site, &slot, &request).await,
+    };
+    let response = reply.send(request.headers(), web.headers());
+    slot.writing();
+    Ok(response)
+}
+
+/// Turns away whoever does not know a password, where one is needed.
+async fn refuse(site: &Site, web: &Arc<Web>, headers: &HeaderMap) -> Option<Reply> {
+    let judged = match web.judge(headers) {
+        Judged::Unknown(claim) => {
+            let web = Arc::clone(web);
+            site.judge.run(move || web.verify(&claim)).await
+        }
+        Judged::Welcome => Some(true),
+        Judged::Nobody => Some(false),
+    };
+    match judged {
+        Some(true) => None,
+        Some(false) => Some(
+            Reply::line(StatusCode::UNAUTHORIZED, "a user and a password are needed")
+                .with(header::WWW_AUTHENTICATE, "Basic realm=\"dgawatch\", charset=\"UTF-8\""),
+        ),
+        None => Some(busy("too many passwords wait to be checked")),
+    }
+}
+
+fn busy(why: &str) -> Reply {
+    Reply::line(StatusCode::SERVICE_UNAVAILABLE, why).with(header::RETRY_AFTER, "5")
+}
+
+async fn answer(site: &Arc<Site>, slot: &Slot, request: &Request<Incoming>) -> Reply {
+    let path = request.uri().path();
+    let asks = matches!(*request.method(), Method::GET | Method::HEAD);
+    if path == "/-/reload" {
+        return if *request.method() == Method::POST { reload(site, request.headers()).await } else { not_allowed("POST") };
+    }
+    if path != site.config.telemetry_path && !PATHS.contains(&path) {
+        return Reply::line(StatusCode::NOT_FOUND, "there is nothing at this path");
+    }
+    if !asks {
+        return not_allowed("GET, HEAD");
+    }
+    match path {
+        "/" => Reply::new(StatusCode::OK, "text/html; charset=utf-8", landing(&site.config.telemetry_path)),
+        "/-/healthy" => Reply::line(StatusCode::OK, "healthy"),
+        "/-/ready" => match site.board.is_ready() {
+            Ok(()) => Reply::line(StatusCode::OK, "ready"),
+            Err(why) => Reply::line(StatusCode::SERVICE_UNAVAILABLE, &format!("not ready: {why}")),
+        },
+        _ => weighty(site, slot, path, request.uri().query().unwrap_or_default()).await,
+    }
+}
+
+/// Answers that cost memory: so many at a time.
+async fn weighty(site: &Arc<Site>, slot: &Slot, path: &str, query: &str) -> Reply {
+    let Ok(permit) = Arc::clone(&site.permits).try_acquire_owned() else {
+        return busy("too many requests are being answered");
+    };
+    slot.hold(permit);
+    match path {
+        "/api/v1/summary" => Reply::json(StatusCode::OK, &api::summary(&site.board.snapshot(), site.board.is_ready())),
+        "/api/v1/families" => Reply::json(StatusCode::OK, &api::families(&site.board.snapshot())),
+        "/api/v1/sources" => sources(site, query).await,
+        _ => match metrics::metrics_text(&site.board.snapshot()) {
+            Ok(text) => Reply::new(StatusCode::OK, metrics::CONTENT_TYPE, text),
+            Err(why) => Reply::line(StatusCode::INTERNAL_SERVER_ERROR, &why),
+        },
+    }
+}
+
+async fn sources(site: &Arc<Site>, query: &str) -> Reply {
+    let query = match api::source_query(query) {
+        Ok(query) => query,
+        Err(why) => return Reply::json(StatusCode::BAD_REQUEST, &api::Failure { error: &why }),
+    };
+    let (board, asked) = (Arc::clone(&site.board), query.clone());
+    let page: Option<SourcePage> = site.clerk.run(move || board.sources(&asked)).await;
+    page.map_or_else(
+        || busy("too many requests wait for the table of sources"),
+        |page| Reply::json(StatusCode::OK, &api::sources(&query, &page)),
+    )
+}
+
+async fn reload(site: &Arc<Site>, headers: &HeaderMap) -> Reply {
+    if !same_origin(headers) {
+        return Reply::line(StatusCode::FORBIDDEN, "a page of another origin may not ask for this");
+    }
+    let board = Arc::clone(&site.board);
+    match site.clerk.run(move || board.reload()).await {
+        Some(Ok(changed)) => Reply::line(StatusCode::OK, &changed),
+        Some(Err(why)) => Reply::line(StatusCode::INTERNAL_SERVER_ERROR, &format!("all stays as it was: {why}")),
+        None => busy("too much waits to be done"),
+    }
+}
+
+/// Browsers name the page that a POST comes from; programs name none.
+fn same_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| authority.as_bytes());
+    authority.is_some() && authority == headers.get(header::HOST).map(|host| host.as_bytes())
+}
+
+fn not_allowed(methods: &'static str) -> Reply {
+    let line = format!("this path knows {methods} only");
+    Reply::line(StatusCode::METHOD_NOT_ALLOWED, &line).with(header::ALLOW, methods)
+}
+
+/// A page of links. The path was checked to mean nothing in HTML.
+fn landing(telemetry_path: &str) -> String {
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>dgawatch</title></head><body>\n\
+         <h1>dgawatch</h1>\n<ul>\n\
+         <li><a href=\"{telemetry_path}\">metrics</a></li>\n\
+         <li><a href=\"/api/v1/summary\">summary</a>, <a href=\"/api/v1/families\">families</a>, \
+         <a href=\"/api/v1/sources\">sources</a> (JSON)</li>\n\
+         <li><a href=\"/-/healthy\">healthy</a>, <a href=\"/-/ready\">ready</a></li>\n\
+         </ul>\n</body></html>\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_metrics() {
+        assert_eq!(check_telemetry_path("/metrics"), Ok(()));
+        assert_eq!(check_telemetry_path("/a/b-c_d.e~f"), Ok(()));
+        for wrong in ["", "metrics", "/", "/-/ready", "/a b", "/a?b", "/<x>", "/a\"b", "/ä"] {
+            assert!(check_telemetry_path(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! A [`Snapshot`] as Prometheus sees it. docs/METRICS.md has a row for each metric here, and a test compares the two.
+//!
+//! Families are made anew at each scrape, by a `Collector`: the vectors of the `prometheus` crate never forget a label,
+//! and list days, sources and interfaces come and go. Label values are ours or the operator's; nothing that a stranger
+//! chose becomes one but the address of a source.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Registry, TextEncoder};
+
+use super::Snapshot;
+use crate::decode::{GivenUp, Kind, Outcome, Transport};
+
+/// What `Content-Type` the text has.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Writes what a scrape of this moment answers.
+///
+/// # Errors
+/// When the metrics contradict each other, which the tests exclude.
+pub fn metrics_text(snapshot: &Arc<Snapshot>) -> Result<String, String> {
+    let refuse = |error: prometheus::Error| format!("the metrics cannot be written: {error}");
+    let registry = Registry::new();
+    registry.register(Box::new(Exposition(Arc::clone(snapshot)))).map_err(refuse)?;
+    TextEncoder::new().encode_to_string(&registry.gather()).map_err(refuse)
+}
+
+/// Turns a snapshot into metric families when asked.
+struct Exposition(Arc<Snapshot>);
+
+impl Collector for Exposition {
+    /// None: descriptors fix label values, and ours are not known beforehand.
+    fn desc(&self) -> Vec<&Desc> {
+        vec![]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = Families::default();
+        build(&self.0, &mut families);
+        packets(&self.0, &mut families);
+        lists(&self.0, &mut families);
+        findings(&self.0, &mut families);
+        housekeeping(&self.0, &mut families);
+        families.order
+    }
+}
+
+fn build(snapshot: &Snapshot, to: &mut Families) {
+    to.gauge(
+        "dgawatch_build_info",
+        "Always 1; the labels tell which program this is.",
+        &[("version", &snapshot.version), ("revision", &snapshot.revision)],
+        1.0,
+    );
+    let started = seconds(snapshot.started);
+    to.gauge("dgawatch_start_time_seconds", "When the process started, in seconds since 1970.", &[], started);
+}
+
+fn packets(snapshot: &Snapshot, to: &mut Families) {
+    for interface in &snapshot.interfaces {
+        let of = [("interface", interface.name.as_str())];
+        to.counter("dgawatch_packets_total", "Packets handed to the sensor.", &of, interface.packets);
+        let stages =
+            [("nic", interface.dropped_by_nic), ("kernel", interface.dropped_by_kernel), ("queue", interface.dropped_by_queue)];
+        for (stage, dropped) in stages {
+            let labels = [of[0], ("stage", stage)];
+            to.counter("dgawatch_packets_dropped_total", "Packets lost before they were looked at, by where.", &labels, dropped);
+        }
+        to.counter(
+            "dgawatch_startup_discarded_packets_total",
+            "Packets thrown away because they came before all workers had joined.",
+            &of,
+            interface.startup_discarded,
+        );
+        let last = interface.last_packet.map_or(0.0, seconds);
+        let help = "When the latest packet was captured, in seconds since 1970; 0 before the first.";
+        to.gauge("dgawatch_last_packet_timestamp_seconds", help, &of, last);
+    }
+    for outcome in Outcome::ALL {
+        let count = snapshot.outcomes.of(outcome);
+        to.counter("dgawatch_packet_outcomes_total", "What became of each packet.", &[("outcome", outcome.label())], count);
+    }
+    for transport in Transport::ALL {
+        for kind in Kind::ALL {
+            let labels = [("transport", transport.label()), ("kind", kind.label())];
+            to.counter("dgawatch_dns_messages_total", "DNS messages.", &labels, snapshot.messages.of(transport, kind));
+        }
+    }
+    for why in GivenUp::ALL {
+        let help = "Parts of messages in several packets that were given up, by reason.";
+        to.counter("dgawatch_given_up_total", help, &[("reason", why.label())], snapshot.given_up.of(why));
+    }
+}
+
+fn lists(snapshot: &Snapshot, to: &mut Families) {
+    for list in &snapshot.lists {
+        let day = list.list_day.to_string();
+        let labels = [("family", list.family.as_str()), ("list_day", &day)];
+        to.gauge("dgawatch_watchlist_names", "Names of the lists that are open.", &labels, list.names as f64);
+    }
+    to.gauge("dgawatch_watchlist_bytes", "Memory of the matching structure.", &[], snapshot.list_bytes as f64);
+    for (result, count) in [("success", snapshot.list_builds.done), ("failure", snapshot.list_builds.failed)] {
+        to.counter("dgawatch_list_builds_total", "Lists that were built.", &[("result", result)], count);
+    }
+    let help = "Time that the building of lists took.";
+    to.counter_of("dgawatch_list_build_seconds_total", help, &[], snapshot.list_builds.seconds);
+}
+
+fn findings(snapshot: &Snapshot, to: &mut Families) {
+    for found in &snapshot.families {
+        let of = ("family", found.family.as_str());
+        to.counter("dgawatch_matches_total", "Queries for listed names.", &[of], found.matches);
+        to.counter("dgawatch_match_responses_total", "Responses about listed names.", &[of], found.responses);
+        for (verdict, sources) in [("suspect", found.suspect), ("infected", found.infected)] {
+            let help = "Sources in this state on the current list days.";
+            to.gauge("dgawatch_sources", help, &[of, ("verdict", verdict)], sources as f64);
+        }
+        for (bound, hosts) in ["low", "best", "high"].into_iter().zip(found.hosts.into_iter().flatten()) {
+            let help = "Infected hosts behind the sources, where there is an honest number.";
+            to.gauge("dgawatch_hosts_estimate", help, &[of, ("bound", bound)], hosts);
+        }
+        for (kind, count) in &found.answers {
+            let help = "What listed names resolved to.";
+            to.counter("dgawatch_rendezvous_answers_total", help, &[of, ("kind", kind)], *count);
+        }
+    }
+    for row in &snapshot.series {
+        let help = "Queries for listed names of one source; those without a series of their own together as other.";
+        let labels = [("source", row.source.as_str()), ("family", &row.family)];
+        to.counter("dgawatch_source_matches_total", help, &labels, row.matches);
+    }
+}
+
+fn housekeeping(snapshot: &Snapshot, to: &mut Families) {
+    let table = &snapshot.table;
+    to.gauge("dgawatch_source_table_rows", "Rows of evidence that are in use.", &[], table.used as f64);
+    to.gauge("dgawatch_source_table_capacity", "Rows of evidence that there is room for.", &[], table.capacity as f64);
+    let help = "Rows of evidence that went because the table was full.";
+    to.counter("dgawatch_source_table_evictions_total", help, &[], table.evicted);
+    for output in &snapshot.outputs {
+        for (result, count) in [("success", output.written), ("failure", output.failed)] {
+            let labels = [("output", output.name), ("result", result)];
+            to.counter("dgawatch_output_writes_total", "What was written, or could not be.", &labels, count);
+        }
+    }
+    to.counter("dgawatch_clock_steps_total", "Steps of the system's clock.", &[], snapshot.clock_steps);
+    for (result, count) in [("success", snapshot.reloads.done), ("failure", snapshot.reloads.failed)] {
+        to.counter("dgawatch_reloads_total", "Reloads of configuration and lists.", &[("result", result)], count);
+    }
+}
+
+fn seconds(time: crate::day::Timestamp) -> f64 {
+    time.as_nanos() as f64 / 1e9
+}
+
+/// Metric families in the making.
+#[derive(Default)]
+struct Families {
+    order: Vec<MetricFamily>,
+    place: HashMap<&'static str, usize>,
+}
+
+impl Families {
+    fn counter(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: u64) {
+        self.counter_of(name, help, labels, value as f64);
+    }
+
+    fn counter_of(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
+        let mut counter = Counter::default();
+        counter.set_value(value);
+        let mut metric = Metric::from_label(pairs(labels));
+        metric.set_counter(counter);
+        self.add(name, help, MetricType::COUNTER, metric);
+    }
+
+    fn gauge(&mut self, name: &'static str, help: &str, labels: &[(&str, &str)], value: f64) {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        let mut metric = Metric::from_label(pairs(labels));
+        metric.set_gauge(gauge);
+        self.add(name, help, MetricType::GAUGE, metric);
+    }
+
+    fn add(&mut self, name: &'static str, help: &str, kind: MetricType, metric: Metric) {
+        let place = *self.place.entry(name).or_insert_with(|| {
+            let mut family = MetricFamily::default();
+            family.set_name(name.to_owned());
+            family.set_help(help.to_owned());
+            family.set_field_type(kind);
+            self.order.push(family);
+            self.order.len() - 1
+        });
+        self.order[place].mut_metric().push(metric);
+    }
+}
+
+fn pairs(labels: &[(&str, &str)]) -> Vec<LabelPair> {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    labels.iter().map(pair).collect()
+}

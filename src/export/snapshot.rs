@@ -1,0 +1,153 @@
+//! What the sensor knows at a moment, as plain values: metrics, the API and pages are built from it, and from nothing else.
+//!
+//! The pipeline makes one and shares it (`Arc`); whoever reads it holds up nobody who counts. All counts run from the
+//! start of the process.
+
+use crate::day::{Day, Timestamp};
+use crate::decode::{Counts, GivenUpCounts, Messages};
+
+/// What the sensor knows.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The program's version.
+    pub version: String,
+    /// The revision it was built from; `unknown` where nobody told.
+    pub revision: String,
+    /// When the process started.
+    pub started: Timestamp,
+    /// When the snapshot was taken.
+    pub taken: Timestamp,
+    /// What is listened to.
+    pub interfaces: Vec<Interface>,
+    /// What became of packets.
+    pub outcomes: Counts,
+    /// What the messages in them were.
+    pub messages: Messages,
+    /// What was given up of messages in several packets.
+    pub given_up: GivenUpCounts,
+    /// The lists that packets of today are held against.
+    pub lists: Vec<OpenList>,
+    /// Memory of the matching structure, in octets.
+    pub list_bytes: u64,
+    /// Lists that were built.
+    pub list_builds: Builds,
+    /// What was found, by family.
+    pub families: Vec<FamilyCounts>,
+    /// Matches by source, as [`super::series::Series`] picked them.
+    pub series: Vec<SourceSeries>,
+    /// The table of evidence.
+    pub table: Table,
+    /// What was written to files, by what it was (`events`, `state`).
+    pub outputs: Vec<Output>,
+    /// Steps of the system's clock that were noticed.
+    pub clock_steps: u64,
+    /// Reloads of configuration and lists.
+    pub reloads: Reloads,
+}
+
+/// One interface.
+#[derive(Clone, Debug, Default)]
+pub struct Interface {
+    /// Its name.
+    pub name: String,
+    /// Packets handed to us.
+    pub packets: u64,
+    /// Packets that the network card lost.
+    pub dropped_by_nic: u64,
+    /// Packets for which the kernel's ring had no room.
+    pub dropped_by_kernel: u64,
+    /// Packets that were lost inside the sensor, between its threads.
+    pub dropped_by_queue: u64,
+    /// Packets from before all workers had joined, thrown away because several workers saw them.
+    pub startup_discarded: u64,
+    /// When the latest packet was captured.
+    pub last_packet: Option<Timestamp>,
+}
+
+/// A list that is open.
+#[derive(Clone, Debug)]
+pub struct OpenList {
+    /// Whose.
+    pub family: String,
+    /// Of which day.
+    pub list_day: Day,
+    /// How many names.
+    pub names: u64,
+}
+
+/// Lists that were built.
+#[derive(Clone, Debug, Default)]
+pub struct Builds {
+    /// Finished.
+    pub done: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Time that they took together, in seconds.
+    pub seconds: f64,
+}
+
+/// What was found of a family.
+#[derive(Clone, Debug, Default)]
+pub struct FamilyCounts {
+    /// Its identifier.
+    pub family: String,
+    /// Queries for its names.
+    pub matches: u64,
+    /// Responses about its names.
+    pub responses: u64,
+    /// Sources that are suspect now.
+    pub suspect: u64,
+    /// Sources that are infected now.
+    pub infected: u64,
+    /// Hosts behind the sources (low, best, high), where there is an honest number.
+    pub hosts: Option<[f64; 3]>,
+    /// What its names resolved to: a kind and how often. Kinds that are known are here with 0 from the start.
+    pub answers: Vec<(&'static str, u64)>,
+}
+
+/// The matches of a source that has a series of its own, or of `other` sources together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceSeries {
+    /// An address, a prefix or [`SourceSeries::OTHER`].
+    pub source: String,
+    /// Family.
+    pub family: String,
+    /// Matching queries.
+    pub matches: u64,
+}
+
+impl SourceSeries {
+    /// What stands for all sources without a series.
+    pub const OTHER: &'static str = "other";
+}
+
+/// A bounded table.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// Rows in use.
+    pub used: u64,
+    /// Rows that there are.
+    pub capacity: u64,
+    /// Rows that went for others.
+    pub evicted: u64,
+}
+
+/// What was written to an output.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// What it is.
+    pub name: &'static str,
+    /// Lines or files that were written.
+    pub written: u64,
+    /// Those that could not be.
+    pub failed: u64,
+}
+
+/// Reloads of configuration and lists.
+#[derive(Clone, Debug, Default)]
+pub struct Reloads {
+    /// Those that took effect.
+    pub done: u64,
+    /// Those that were refused, the old state staying.
+    pub failed: u64,
+}
