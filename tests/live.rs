@@ -91,44 +91,51 @@ fn connections_stay_together() {
 #[test]
 fn no_packet_twice_at_the_start() {
     in_namespace("no_packet_twice_at_the_start", || {
-        let stop = AtomicBool::new(false);
-        let (mut taps, sent) = thread::scope(|scope| {
-            let sender = scope.spawn(|| {
-                let mut wire = wire();
-                let mut sent = 0_u64;
-                while !stop.load(Ordering::Relaxed) {
-                    let client = at(&format!("192.0.2.{}", sent % 250), 1_024 + (sent % 60_000) as u16);
-                    let message = [&sent.to_be_bytes()[..], &[0; 20]].concat();
-                    wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &message))).unwrap();
-                    sent += 1;
-                }
-                sent
-            });
-            thread::sleep(Duration::from_millis(50));
-            // What it takes to compile the filter makes the time in which packets come twice longer.
-            let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
-            let taps = open(&LiveConfig { workers: 4, filter, ..config() });
-            thread::sleep(Duration::from_millis(50));
-            stop.store(true, Ordering::Relaxed);
-            (taps, sender.join().unwrap())
-        });
-        let mut seen = BTreeSet::new();
-        let (mut offered, mut discarded, mut dropped) = (0, 0, 0);
-        for tap in &mut taps {
-            take_all(tap, |record| {
-                let number = u64::from_be_bytes(record.data[42..50].try_into().unwrap());
-                assert!(seen.insert(number), "packet {number} came twice");
-            });
-            let counts = tap.counts();
-            (offered, discarded, dropped) =
-                (offered + counts.received, discarded + counts.startup_discarded, dropped + counts.dropped_kernel);
-        }
-        assert!(discarded > 0 && dropped == 0, "{discarded} discarded, {dropped} dropped");
-        assert_eq!(offered, seen.len() as u64 + discarded);
-        // From the first to the last hardly any is missing: those that came while a worker was joining.
-        let span = seen.last().unwrap() - seen.first().unwrap() + 1;
-        assert!(*seen.last().unwrap() == sent - 1 && span - (seen.len() as u64) < 500, "{} of {span}", seen.len());
+        // Where processors are busy, nothing may be sent in the moment that it is about.
+        assert!((0..10).any(|_| discarded_at_the_start() > 0));
     });
+}
+
+/// Opens four taps while packets come, and checks each packet; returns how many were discarded.
+fn discarded_at_the_start() -> u64 {
+    let stop = AtomicBool::new(false);
+    let (mut taps, sent) = thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            let mut wire = wire();
+            let mut sent = 0_u64;
+            while !stop.load(Ordering::Relaxed) {
+                let client = at(&format!("192.0.2.{}", sent % 250), 1_024 + (sent % 60_000) as u16);
+                let message = [&sent.to_be_bytes()[..], &[0; 20]].concat();
+                wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &message))).unwrap();
+                sent += 1;
+            }
+            sent
+        });
+        thread::sleep(Duration::from_millis(50));
+        // What it takes to compile the filter makes the time in which packets come twice longer.
+        let filter = Filter::Dns(Config::new(&[], &[]).capture_filter());
+        let taps = open(&LiveConfig { workers: 4, filter, ring: 128 << 20, ..config() });
+        thread::sleep(Duration::from_millis(50));
+        stop.store(true, Ordering::Relaxed);
+        (taps, sender.join().unwrap())
+    });
+    let mut seen = BTreeSet::new();
+    let (mut offered, mut discarded, mut dropped) = (0, 0, 0);
+    for tap in &mut taps {
+        take_all(tap, |record| {
+            let number = u64::from_be_bytes(record.data[42..50].try_into().unwrap());
+            assert!(seen.insert(number), "packet {number} came twice");
+        });
+        let counts = tap.counts();
+        (offered, discarded, dropped) =
+            (offered + counts.received, discarded + counts.startup_discarded, dropped + counts.dropped_kernel);
+    }
+    assert_eq!(dropped, 0);
+    assert_eq!(offered, seen.len() as u64 + discarded);
+    // From the first to the last hardly any is missing: those that came while a worker was joining.
+    let span = seen.last().unwrap() - seen.first().unwrap() + 1;
+    assert!(*seen.last().unwrap() == sent - 1 && span - (seen.len() as u64) < 500, "{} of {span}", seen.len());
+    discarded
 }
 
 /// What a full ring costs is counted to the packet.
@@ -154,17 +161,17 @@ fn a_tiny_ring() {
     });
 }
 
-/// A tap whose worker is slow.
-struct Slowed(Tap);
+/// A tap whose worker takes nothing until it may.
+struct Slowed<'a>(Tap, &'a AtomicBool);
 
-impl Intake for Slowed {
+impl Intake for Slowed<'_> {
     fn take(&mut self, most: usize, each: impl FnMut(Record<'_>)) -> Result<usize, String> {
-        thread::sleep(Duration::from_millis(2));
-        self.0.take(most.min(100), each)
+        if self.1.load(Ordering::Relaxed) { self.0.take(most, each) } else { Ok(0) }
     }
 
     fn wait(&mut self, most: Duration) {
-        self.0.wait(most);
+        // What is in the ring ends no wait while nobody may take it.
+        if self.1.load(Ordering::Relaxed) { self.0.wait(most) } else { thread::sleep(most.min(Duration::from_millis(20))) }
     }
 
     fn counts(&mut self) -> TapCounts {
@@ -180,12 +187,13 @@ impl Intake for Slowed {
 #[test]
 fn nothing_is_unaccounted_for() {
     in_namespace("nothing_is_unaccounted_for", || {
-        for (workers, ring) in [(1, 16 << 20), (1, 1 << 20), (3, 1 << 20)] {
+        for (workers, ring, slow) in [(1, 64 << 20, false), (1, 1 << 20, true), (3, 1 << 20, true)] {
+            let may_take = AtomicBool::new(!slow);
             let mut catalog = Catalog::default();
             catalog.add("conficker-b").unwrap();
             let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
             let settings = Settings { skew: 1, max_sources: 100, decode, patterns, search_list };
-            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(Slowed).collect();
+            let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, &may_take)).collect();
             let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
             let stop = AtomicBool::new(false);
             let mut counts = InterfaceCounts::default();
@@ -198,8 +206,8 @@ fn nothing_is_unaccounted_for() {
                         let question = query(1, &list[sent % 250], 1);
                         wire.sendpacket(ethernet(&[], &udp(client, at("198.51.100.53", 53), &question))).unwrap();
                     }
-                    // Longer than the slowest takes for what is in its ring.
-                    thread::sleep(Duration::from_millis(1_000));
+                    may_take.store(true, Ordering::Relaxed);
+                    thread::sleep(Duration::from_millis(500));
                     stop.store(true, Ordering::Relaxed);
                 });
                 live.run(&stop, None, &mut |state| {
@@ -219,7 +227,7 @@ fn nothing_is_unaccounted_for() {
 #[test]
 fn without_the_right_to_open() {
     in_namespace("without_the_right_to_open", || {
-        let mut taps = open(&LiveConfig { workers: 2, ..config() });
+        let mut taps = open(&LiveConfig { workers: 2, reopen: Some(Duration::from_secs(1)), ..config() });
         let mut removal = Command::new("sh").args(["-c", "sleep 0.5; ip link del watched"]).spawn().unwrap();
         nix::unistd::setuid(65_534.into()).unwrap();
         let until = Instant::now() + Duration::from_secs(5);
@@ -370,9 +378,13 @@ impl Sensor {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let mut sensor = Self { child, errors };
-        let standing = sensor.line();
-        assert!(standing.contains(", no new privileges; sandbox: try"), "{standing}");
-        assert_eq!(sensor.line(), "dgawatch: listening on watched\n");
+        let mut said = String::new();
+        while !said.ends_with("dgawatch: listening on watched\n") {
+            let line = sensor.line();
+            assert!(!line.is_empty(), "{said}");
+            said.push_str(&line);
+        }
+        assert!(said.contains(", no new privileges; sandbox: try\n"), "{said}");
         sensor
     }
 

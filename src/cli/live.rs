@@ -87,8 +87,8 @@ impl Arguments {
 struct Capture {
     /// Threads that share the packets of each interface
     ///
-    /// One takes about a million packets a second. With more, the kernel deals packets out by addresses and ports, both
-    /// directions of a connection to the same thread (PACKET_FANOUT), and puts fragments of IPv4 together.
+    /// Take more when packets are lost in the kernel though the ring is large. The kernel then deals packets out by addresses
+    /// and ports, both directions of a connection to the same thread (PACKET_FANOUT), and puts fragments of IPv4 together.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
 
