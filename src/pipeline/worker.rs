@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use super::Settings;
 use crate::day::Timestamp;
-use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading};
+use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
 use crate::ledger::{Hit, Ledger, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Listed, Watchlist};
+use crate::watchlist::{Listed, Match, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -108,7 +108,7 @@ pub(super) struct Findings {
 impl Findings {
     /// Enters them into the ledger.
     pub(super) fn enter(&self, ledger: &mut Ledger) {
-        self.hits.iter().for_each(|hit| ledger.add(hit));
+        self.hits.iter().for_each(|hit| drop(ledger.add(hit)));
         self.sightings.iter().for_each(|sighting| ledger.note(sighting));
     }
 }
@@ -117,15 +117,36 @@ impl Findings {
 #[inline(always)]
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
-    let response = message.header.is_response();
-    // A response counts for the one who is answered.
-    let source = || if response { message.destination() } else { message.source() };
-    let time = message.time;
-    let worth_more = watchlist.find(time, question.name, |matched| {
-        findings.hits.push(Hit { source: source(), time, response, matched });
-    });
+    let asker = || Asker::of(message);
+    let worth_more = watchlist.find(message.time, question.name, |matched| findings.hits.push(asker().hit(matched)));
     if let Some(listed) = worth_more {
-        find_others(watchlist, findings, listed, question.name, (source(), time, response));
+        find_others(watchlist, findings, listed, question.name, asker());
+    }
+}
+
+/// Who asked, or is answered, by what message.
+#[derive(Clone, Copy)]
+struct Asker {
+    source: IpAddr,
+    port: u16,
+    time: Timestamp,
+    response: bool,
+    transport: Transport,
+}
+
+impl Asker {
+    #[inline(always)]
+    fn of(message: &Message<'_>) -> Self {
+        let (time, transport, response) = (message.time, message.transport, message.header.is_response());
+        // A response counts for the one who is answered.
+        let (source, port) =
+            if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
+        Self { source, port, time, response, transport }
+    }
+
+    const fn hit(self, matched: Match) -> Hit {
+        let Self { source, port, time, response, transport } = self;
+        Hit { source, time, response, port, transport, matched }
     }
 }
 
@@ -133,15 +154,10 @@ pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, find
 /// the message in registers.
 #[cold]
 #[inline(never)]
-fn find_others(
-    watchlist: &mut Watchlist<'_>,
-    findings: &mut Findings,
-    listed: Listed,
-    name: RawName<'_>,
-    (source, time, response): (IpAddr, Timestamp, bool),
-) {
+fn find_others(watchlist: &mut Watchlist<'_>, findings: &mut Findings, listed: Listed, name: RawName<'_>, asker: Asker) {
     let Findings { hits, sightings } = findings;
-    watchlist.find_others(listed, name, &mut |matched| hits.push(Hit { source, time, response, matched }), &mut |pattern| {
+    let Asker { source, time, response, .. } = asker;
+    watchlist.find_others(listed, name, &mut |matched| hits.push(asker.hit(matched)), &mut |pattern| {
         sightings.push(Sighting { source, time, response, pattern })
     });
 }

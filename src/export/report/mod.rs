@@ -104,7 +104,7 @@ impl<'a> Report<'a> {
                 lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
             }
         }
-        let (refused, sightings_refused) = (ledger.refused(), ledger.sightings_refused());
+        let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
