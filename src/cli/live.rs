@@ -8,7 +8,7 @@ use dgawatch::pipeline;
 use dgawatch::process::stop_on_signals;
 
 use super::families::Families;
-use super::report::{Matching, Output};
+use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
 /// Listen to interfaces, and report who asked for generated names when stopped.
@@ -42,6 +42,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let ready = || say(&format!("listening on {}", arguments.interfaces.join(", ")));
     let report = pipeline::live(&catalog, &arguments.interfaces, &settings, limit, &stop, ready);
-    let whole = arguments.output.write(&report.map_err(Failure::Said)?)?;
+    let whole = arguments.output.write(&report.map_err(Failure::Said)?)? & all_told(&settings);
     if whole { Ok(()) } else { Err(Failure::Reported) }
 }

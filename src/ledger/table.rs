@@ -298,7 +298,9 @@ mod tests {
             (0..200).map(|n: u32| hit(&format!("192.0.2.{}", n % 7), n % 11, (n * 31 % 17).into())).collect();
         let report = |hits: &[Hit]| {
             let mut ledger = Ledger::new(100);
-            hits.iter().for_each(|hit| drop(ledger.add(hit)));
+            hits.iter().for_each(|hit| {
+                ledger.add(hit);
+            });
             assert_eq!(ledger.saturation(), Saturation::default());
             format!("{:?}", ledger.into_sorted())
         };
@@ -343,7 +345,9 @@ mod tests {
         // The infected stay, and newcomers are only counted.
         let mut ledger = Ledger::new(2);
         for source in [1, 2, 3] {
-            (0..3).for_each(|index| drop(ledger.add(&by(source, index, 5))));
+            (0..3).for_each(|index| {
+                ledger.add(&by(source, index, 5));
+            });
         }
         assert_eq!((ledger.not_kept(), ledger.saturation().refused), (3, 3));
         assert_eq!(kept(ledger), ["0.0.0.1 3", "0.0.0.2 3"]);
@@ -364,7 +368,9 @@ mod tests {
         let bound = 1 << 12;
         let mut ledger = Ledger::new(bound);
         for forged in 0..10 * bound as u32 {
-            (0..2).for_each(|index| drop(ledger.add(&by(1 << 24 | forged, index, 1))));
+            (0..2).for_each(|index| {
+                ledger.add(&by(1 << 24 | forged, index, 1));
+            });
             // Asks once in a while, slower than the forged come.
             if forged % 50 == 0 {
                 ledger.add(&by(7, forged / 50, 1));
@@ -372,7 +378,9 @@ mod tests {
         }
         // And forged ones of three names.
         for forged in 0..10 * bound as u32 {
-            (0..3).for_each(|index| drop(ledger.add(&by(2 << 24 | forged, index, 1))));
+            (0..3).for_each(|index| {
+                ledger.add(&by(2 << 24 | forged, index, 1));
+            });
             if forged % 25 == 0 {
                 ledger.add(&by(8, forged / 25, 1));
             }
@@ -396,7 +404,9 @@ mod tests {
         let retired = ledger.retire(Day::EPOCH.plus(2));
         assert!(retired.is_sorted_by_key(|(key, _)| *key) && retired.iter().all(|(key, _)| key.list_day < Day::EPOCH.plus(2)));
         assert_eq!((retired.len(), ledger.len()), (40, 20));
-        (0..80).for_each(|n| drop(ledger.add(&by(1_000 + n, 1, 5))));
+        (0..80).for_each(|n| {
+            ledger.add(&by(1_000 + n, 1, 5));
+        });
         assert_eq!((ledger.len(), ledger.saturation()), (100, Saturation::default()));
         assert_eq!(ledger.retire(Day::LAST).len(), 100);
         assert_eq!(ledger.size().1, 0);

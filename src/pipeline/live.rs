@@ -41,7 +41,7 @@ pub fn live<'a>(
     ready();
     let shelf = Shelf::new(catalog);
     let mut ignore = |_: Progress| {};
-    let mut clerk = Clerk::new(interfaces.to_vec(), settings, shelf.watchlist(settings), &mut ignore);
+    let mut clerk = Clerk::new(interfaces.to_vec(), settings, &shelf, &mut ignore);
     let mut total = Total::default();
     let until = limit.map(|limit| Instant::now() + limit);
     thread::scope(|scope| {

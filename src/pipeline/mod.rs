@@ -18,9 +18,11 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::decode;
+use crate::export::EventLog;
+use crate::ledger::Masking;
 use crate::watchlist::{Patterns, SearchList};
 
 /// What to look for, and how much of it to keep.
@@ -36,4 +38,8 @@ pub struct Settings {
     pub patterns: Arc<Patterns>,
     /// What clients may append to the names that they look for.
     pub search_list: SearchList,
+    /// What is kept and shown of sources.
+    pub masking: Masking,
+    /// Where to tell of events. Whoever rotates files opens it again.
+    pub events: Option<Arc<Mutex<EventLog>>>,
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Settings;
 use crate::day::Timestamp;
 use crate::decode::{Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
-use crate::ledger::{Hit, Ledger, Sighting};
+use crate::ledger::{Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
 use crate::watchlist::{Listed, Match, Watchlist};
@@ -101,16 +101,8 @@ impl<'a> Worker<'a> {
 /// What messages are evidence of.
 #[derive(Default)]
 pub(super) struct Findings {
-    hits: Vec<Hit>,
-    sightings: Vec<Sighting>,
-}
-
-impl Findings {
-    /// Enters them into the ledger.
-    pub(super) fn enter(&self, ledger: &mut Ledger) {
-        self.hits.iter().for_each(|hit| drop(ledger.add(hit)));
-        self.sightings.iter().for_each(|sighting| ledger.note(sighting));
-    }
+    pub(super) hits: Vec<Hit>,
+    pub(super) sightings: Vec<Sighting>,
 }
 
 /// Finds out which listed names and patterns a message asks for or answers.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
@@ -117,6 +118,11 @@ impl<'a> Report<'a> {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
+    }
+
+    /// Sums up each of its lists as an event.
+    pub fn tell(&self, events: &mut Events<'_>) {
+        events.summaries(self.lists.iter().copied(), &self.rows);
     }
 
     /// What was read of each capture.

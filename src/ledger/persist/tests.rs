@@ -62,11 +62,11 @@ fn shown(mut ledger: Ledger) -> String {
 
 fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
     let counts = [250, 250, 100_000, 3];
-    let address = if source % 3 == 0 { IpAddr::V6(u128::from(source).into()) } else { IpAddr::V4(source.into()) };
+    let address = if source.is_multiple_of(3) { IpAddr::V6(u128::from(source).into()) } else { IpAddr::V4(source.into()) };
     Hit {
         source: address,
         time: Timestamp::from_nanos(nanos),
-        response: nanos % 2 == 0,
+        response: nanos.is_multiple_of(2),
         port: nanos as u16,
         transport: Transport::ALL[nanos as usize / 2 % 2],
         matched: Match {
@@ -98,7 +98,7 @@ proptest! {
         let mut ids: Vec<PatternId> = house.patterns.ids().collect();
         ids.sort_unstable();
         let mut ledger = Ledger::new(bound);
-        hits.iter().for_each(|(source, family, index, nanos)| drop(ledger.add(&hit(*source, *family, *index, *nanos))));
+        hits.iter().for_each(|(source, family, index, nanos)| { ledger.add(&hit(*source, *family, *index, *nanos)); });
         for (source, pattern, nanos) in seen {
             let Hit { source, time, response, .. } = hit(source, 0, 0, nanos);
             ledger.note(&Sighting { source, time, response, pattern: ids[pattern] });
