@@ -24,7 +24,7 @@ pub(super) struct Matching {
 
     /// Sources to keep evidence of, each counted once a family and day, and of each set of patterns
     ///
-    /// Memory for the sources is set aside at once, 112 octets each. When it is full, the weakest evidence makes room.
+    /// Memory for the sources is set aside at once, 120 octets each. When it is full, the weakest evidence makes room.
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = clap::value_parser!(u32).range(..=MOST_SOURCES))]
     max_sources: u32,
 

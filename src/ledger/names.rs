@@ -3,11 +3,11 @@
 use roaring::RoaringBitmap;
 
 /// Names kept without a bitmap. Whoever is not infected seldom asks for more, so a forged source costs no allocation.
-pub(super) const FEW: usize = 5;
+pub(super) const FEW: usize = 7;
 
-/// What a bitmap and its first container take, and each further container; what an index in one takes at most, room
-/// that a vector keeps in reserve included. An upper bound is enough.
-const BITMAP: usize = 128;
+/// What a bitmap and the container of the first 65,536 indices take, and each further container; what an index in one takes
+/// at most, room that a vector keeps in reserve included. An upper bound is enough.
+const BITMAP: usize = 224;
 const CONTAINER: usize = 96;
 const INDEX: usize = 4;
 
@@ -16,8 +16,8 @@ const INDEX: usize = 4;
 pub(super) enum Names {
     /// So many, ascending.
     Few(u8, [u32; FEW]),
-    /// More, with the octets charged for them.
-    Many(Box<(RoaringBitmap, usize)>),
+    /// More.
+    Many(RoaringBitmap),
 }
 
 /// What became of an index.
@@ -52,18 +52,15 @@ impl Names {
                 *count += 1;
                 Inserted::New
             }
-            Self::Many(many) => {
-                let (bitmap, charged) = &mut **many;
+            Self::Many(bitmap) => {
                 // Asked first only where it may have to be refused.
-                if *room < CONTAINER {
+                if *room < CONTAINER + INDEX {
                     return if bitmap.contains(index) { Inserted::Known } else { Inserted::NoRoom };
                 }
                 if !bitmap.insert(index) {
                     return Inserted::Known;
                 }
-                let cost = cost(bitmap, index);
-                *charged += cost;
-                *room -= cost;
+                *room -= cost(bitmap, index);
                 Inserted::New
             }
         }
@@ -73,24 +70,23 @@ impl Names {
     fn grow(&mut self, index: u32, room: &mut usize) -> Inserted {
         let Self::Few(_, few) = *self else { unreachable!("only few names grow to many") };
         // As much as they can take if each has a container.
-        if *room < BITMAP + (FEW + 1) * CONTAINER {
+        if *room < BITMAP + (FEW + 1) * (CONTAINER + INDEX) {
             return Inserted::NoRoom;
         }
         let mut bitmap = RoaringBitmap::new();
-        let mut charged = BITMAP;
+        *room -= BITMAP;
         for index in few.into_iter().chain([index]) {
             bitmap.insert(index);
-            charged += cost(&bitmap, index);
+            *room -= cost(&bitmap, index);
         }
-        *room -= charged;
-        *self = Self::Many(Box::new((bitmap, charged)));
+        *self = Self::Many(bitmap);
         Inserted::New
     }
 
     pub(super) fn len(&self) -> u64 {
         match self {
             Self::Few(count, _) => (*count).into(),
-            Self::Many(many) => many.0.len(),
+            Self::Many(bitmap) => bitmap.len(),
         }
     }
 
@@ -98,7 +94,11 @@ impl Names {
     pub(super) fn charged(&self) -> usize {
         match self {
             Self::Few(..) => 0,
-            Self::Many(many) => many.1,
+            Self::Many(bitmap) => {
+                let first = usize::from(bitmap.min().is_some_and(|index| index < SPAN));
+                let further = bitmap.statistics().n_containers as usize - first;
+                BITMAP + further * CONTAINER + bitmap.len() as usize * INDEX
+            }
         }
     }
 
@@ -106,16 +106,20 @@ impl Names {
     pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
         let (few, many): (&[u32], _) = match self {
             Self::Few(count, few) => (&few[..usize::from(*count)], None),
-            Self::Many(many) => (&[], Some(many.0.iter())),
+            Self::Many(bitmap) => (&[], Some(bitmap.iter())),
         };
         few.iter().copied().chain(many.into_iter().flatten())
     }
 }
 
-/// What `index`, which was just put in, adds to `bitmap`.
+/// Indices that share a container.
+const SPAN: u32 = 1 << 16;
+
+/// What `index`, which was just put in, adds to `bitmap`. All names of a worm's list are below the first bound.
+#[inline]
 fn cost(bitmap: &RoaringBitmap, index: u32) -> usize {
-    let container = index & !0xFFFF..=index | 0xFFFF;
-    if bitmap.range_cardinality(container) == 1 { CONTAINER } else { INDEX }
+    let container = index & !(SPAN - 1)..=index | (SPAN - 1);
+    if index >= SPAN && bitmap.range_cardinality(container) == 1 { CONTAINER + INDEX } else { INDEX }
 }
 
 #[cfg(test)]
@@ -136,22 +140,22 @@ mod tests {
             assert!(names.iter().eq(oracle.iter().copied()), "{names:?}");
             assert_eq!((names.len(), room + names.charged()), (oracle.len() as u64, 1 << 20));
         }
-        assert_eq!(size_of::<Names>(), 24);
+        assert_eq!(size_of::<Names>(), 32);
     }
 
     #[test]
     fn without_room_the_first_few_are_kept() {
-        let (mut names, mut room) = (Names::NONE, 700);
+        let (mut names, mut room) = (Names::NONE, 1_000);
         for index in 0..FEW as u32 {
             assert_eq!(names.insert(index, &mut room), Inserted::New);
         }
         assert_eq!((names.insert(7, &mut room), names.insert(4, &mut room)), (Inserted::NoRoom, Inserted::Known));
-        room = 1_000;
+        room = 1_100;
         let mut kept = FEW as u32;
         while names.insert(kept, &mut room) == Inserted::New {
             kept += 1;
         }
-        assert!(kept > 50 && room < CONTAINER, "{kept} {room}");
+        assert!(kept > 50 && room < CONTAINER + INDEX, "{kept} {room}");
         assert_eq!((names.insert(kept, &mut room), names.insert(9, &mut room)), (Inserted::NoRoom, Inserted::Known));
     }
 }

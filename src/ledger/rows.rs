@@ -124,6 +124,13 @@ impl Rows {
         None
     }
 
+    /// Whether the row of a key is at a place.
+    #[inline]
+    pub(super) fn is_at(&self, place: u32, key: &Key) -> bool {
+        let slot = &self.slots[place as usize];
+        slot.key == *key && slot.weight != FREE
+    }
+
     /// Puts in a row, for which there must be room and no other of the key.
     #[inline]
     pub(super) fn insert(&mut self, key: Key, evidence: Evidence) -> u32 {

@@ -107,10 +107,14 @@ impl Masking {
         Self { prefix, pseudonyms }
     }
 
+    /// Whether addresses stay as they are.
+    pub fn is_none(&self) -> bool {
+        self.prefix == Prefix::WHOLE && self.pseudonyms.is_none()
+    }
+
     /// What stands for a source.
-    #[inline]
     pub fn mask(&self, address: IpAddr) -> IpAddr {
-        if self.prefix == Prefix::WHOLE && self.pseudonyms.is_none() {
+        if self.is_none() {
             return address;
         }
         let network = self.network(address);

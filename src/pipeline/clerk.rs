@@ -117,12 +117,18 @@ impl<'a> Book<'a> {
 
     fn enter(&mut self, findings: &Findings) {
         let Self { ledger, masking, events } = self;
-        for hit in &findings.hits {
-            let news = ledger.add(&Hit { source: masking.mask(hit.source), ..*hit });
-            if let (Some(news), Some(events)) = (news, &mut *events) {
-                events.news(&news);
+        let masked: Vec<Hit>;
+        let hits = if masking.is_none() {
+            &findings.hits
+        } else {
+            masked = findings.hits.iter().map(|hit| Hit { source: masking.mask(hit.source), ..*hit }).collect();
+            &masked
+        };
+        ledger.add_all(hits, |news| {
+            if let Some(events) = events {
+                events.news(news);
             }
-        }
+        });
         for sighting in &findings.sightings {
             ledger.note(&Sighting { source: masking.mask(sighting.source), ..*sighting });
         }
