@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::Transport;
-use dgawatch::ledger::{Hit, Ledger, Verdict};
-use dgawatch::watchlist::Match;
+use dgawatch::dga::Catalog;
+use dgawatch::ledger::{Context, Hit, Ledger, Masking, Verdict};
+use dgawatch::watchlist::{Match, Patterns};
 
 /// Counts what is taken and not given back.
 struct Counting;
@@ -121,4 +122,37 @@ fn names_have_a_bound() {
     assert!((5_000_000..=5_200_000).contains(&names) && ledger.saturation().names_refused > 0, "{names}");
     let infected = ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
     assert!(infected >= 18_700, "{infected}");
+}
+
+/// A million sources, some infected, are written and read back in bounded time and room.
+#[test]
+fn a_million_sources_cross_a_restart() {
+    let _alone = ALONE.lock();
+    let mut catalog = Catalog::default();
+    catalog.add("synthetic:1000").unwrap();
+    let (patterns, masking) = (Patterns::default(), Masking::default());
+    let context = Context { catalog: &catalog, patterns: &patterns, masking: &masking };
+    let mut ledger = Ledger::new(1_000_000);
+    for n in 0..1_000_000 {
+        for index in 0..if n % 10 == 0 { 20 } else { 1 } {
+            ledger.add(&hit(Ipv4Addr::from(n).into(), (n + index * 7) % 1_000, 1_238_565_600));
+        }
+    }
+    let mut octets = Vec::with_capacity(100 << 20);
+    let start = Instant::now();
+    context.write(&ledger, &mut octets).unwrap();
+    let (written, start) = (start.elapsed(), Instant::now());
+    drop(ledger);
+    let taken = TAKEN.load(Ordering::Relaxed);
+    MOST.store(taken, Ordering::Relaxed);
+    let restored = context.read(&octets, 1_000_000).unwrap();
+    let read = start.elapsed();
+    println!("{} octets, written in {written:?}, read in {read:?}", octets.len());
+    assert_eq!((restored.ledger.len(), restored.left_out.len()), (1_000_000, 0));
+    assert!(octets.len() < 40_000_000, "{} octets", octets.len());
+    assert!(written < Duration::from_secs(5) && read < Duration::from_secs(10), "{written:?} {read:?}");
+    let most = MOST.load(Ordering::Relaxed) - taken;
+    assert!(most < 121_000_000 + restored.ledger.size().1 + 100_000, "{most} octets to read it");
+    let infected = restored.ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
+    assert_eq!(infected, 100_000);
 }
