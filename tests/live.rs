@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use dgawatch::day::Timestamp;
 use dgawatch::decode::{Config, Decoder, Reading};
 use dgawatch::dga::Catalog;
+use dgawatch::ledger::Masking;
 use dgawatch::pipeline::{InterfaceCounts, Live, Settings, Threads};
 use dgawatch::source::{Filter, Intake, LiveConfig, Record, Tap, TapCounts};
 use dgawatch::watchlist::SearchList;
@@ -192,7 +193,8 @@ fn nothing_is_unaccounted_for() {
             let mut catalog = Catalog::default();
             catalog.add("conficker-b").unwrap();
             let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
-            let settings = Settings { skew: 1, max_sources: 100, decode, patterns, search_list };
+            let settings =
+                Settings { skew: 1, max_sources: 100, decode, patterns, search_list, masking: Masking::default(), events: None };
             let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, &may_take)).collect();
             let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
             let stop = AtomicBool::new(false);

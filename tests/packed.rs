@@ -328,11 +328,14 @@ fn memory() {
     assert!(limited(&path, 0).0.contains("7 sources infected"));
 }
 
-/// Replays with 200 MB of memory.
+/// Replays with 200 MB of memory, of which the table of sources takes none worth mention.
 #[track_caller]
 fn limited(path: &str, code: i32) -> (String, String) {
     let limited = ["-c", "ulimit -v 195000 && MALLOC_ARENA_MAX=1 exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_dgawatch")];
-    printed(&Command::new("sh").args(limited).args(["replay", "--threads", "2", path]).output().unwrap(), code)
+    printed(
+        &Command::new("sh").args(limited).args(["replay", "--threads", "2", "--max-sources", "1000", path]).output().unwrap(),
+        code,
+    )
 }
 
 /// State goes from one file to the next, so their order is that of time, not that of the command line.

@@ -182,13 +182,19 @@ fn random_traffic() {
     let piped: Value = serde_json::from_str(&piped).unwrap();
     assert_eq!(piped["sources"], report["sources"]);
 
-    // With room for some sources only, the first to come are kept, whoever reads.
+    // With room for some sources only, the strongest evidence is kept, whoever reads; what was given up is told.
     let few = replay(&["--max-sources", "100"], &[&whole], 0);
-    assert_eq!(few["sources"].as_array().unwrap().len(), 100);
+    assert!((99..=100).contains(&few["sources"].as_array().unwrap().len()));
     let kept = rows(&few);
-    assert!(kept.iter().all(|(key, row)| expected[key] == *row));
+    // A source that made room and came back begins anew.
+    let part_of = |row: &(u64, u64, BTreeSet<String>), whole: &(u64, u64, BTreeSet<String>)| {
+        row.0 <= whole.0 && row.1 <= whole.1 && row.2.is_subset(&whole.2)
+    };
+    assert!(kept.iter().all(|(key, row)| part_of(row, &expected[key])));
     let hits = |rows: &Rows| rows.values().map(|row| row.0 + row.1).sum::<u64>();
     assert_eq!(few["matches_not_kept"].as_u64(), Some(hits(&expected) - hits(&kept)));
+    let infected = few["sources"].as_array().unwrap().iter().filter(|row| row["verdict"] == "infected").count();
+    assert!(infected >= 90, "{infected}");
 }
 
 /// Days are opened and closed as a capture goes through years, forwards and back.

@@ -14,6 +14,7 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Config, Outcome};
 use dgawatch::dga::Catalog;
 use dgawatch::export::{Report, ReportFormat};
+use dgawatch::ledger::Masking;
 use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Settings, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Patterns, SearchList};
@@ -71,8 +72,15 @@ fn run(
     let mut catalog = Catalog::default();
     catalog.add("conficker-b").unwrap();
     let patterns = Arc::new(Patterns::default());
-    let settings =
-        Settings { skew: 1, max_sources: 1_000, decode: Config::new(&[], &[]), patterns, search_list: SearchList::default() };
+    let settings = Settings {
+        skew: 1,
+        max_sources: 1_000,
+        decode: Config::new(&[], &[]),
+        patterns,
+        search_list: SearchList::default(),
+        masking: Masking::default(),
+        events: None,
+    };
     let done: Vec<Arc<AtomicBool>> = scripts.iter().map(|_| Arc::default()).collect();
     let taps = scripts.into_iter().zip(&done).map(|(frames, done)| Script {
         frames,

@@ -12,7 +12,7 @@ use dgawatch::source::{Filter, LiveConfig};
 use super::confinement::{Confinement, Prepared};
 use super::families::Families;
 use super::names::today;
-use super::report::{Matching, Output};
+use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
 /// Listen to interfaces, and report who asked for generated names when stopped.
@@ -156,7 +156,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     live.begin_threads_with(move |thread| sandbox.confine_calls(role(thread, reopen)).map(drop));
     say(&format!("listening on {}", arguments.interfaces.join(", ")));
     let report = live.run(&stop, limit, &mut |state: &LiveState<'_>| state.notices.iter().for_each(|notice| say(notice)));
-    let whole = arguments.output.write(&report)?;
+    let whole = arguments.output.write(&report)? & all_told(&settings);
     if whole { Ok(()) } else { Err(Failure::Reported) }
 }
 

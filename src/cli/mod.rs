@@ -50,6 +50,7 @@ Examples:
 Exit codes: 0 done, 1 failed or read only in part, 2 wrong usage.";
 
 #[derive(Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it, and it does not live long")]
 enum Command {
     Replay(replay::Arguments),
     #[cfg(feature = "live")]

@@ -17,7 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
 use super::families::Families;
-use super::report::{Matching, Output};
+use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
 
-    let whole = arguments.output.write(&report)?;
+    let whole = arguments.output.write(&report)? & all_told(&settings);
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
@@ -118,8 +118,9 @@ fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
     warning.iter().for_each(|warning| say(warning));
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
-    let report = pipeline::follow(catalog, &mut follow, &arguments.matching.settings(catalog)?, &stop);
-    let whole = arguments.output.write(&report)?;
+    let settings = arguments.matching.settings(catalog)?;
+    let report = pipeline::follow(catalog, &mut follow, &settings, &stop);
+    let whole = arguments.output.write(&report)? & all_told(&settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, whole)
 }

@@ -1,15 +1,15 @@
 //! What `replay` and `live` share: how to match, and how to write the report.
 
-use std::fs;
-use std::io::{self, BufWriter, Write};
-#[cfg(feature = "live")]
-use std::path::Path;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 use dgawatch::dga::Catalog;
-use dgawatch::export::{Report, ReportFormat};
+use dgawatch::export::{EventLog, Report, ReportFormat};
+use dgawatch::ledger::{Masking, Prefix, PseudonymKey};
 use dgawatch::pipeline::Settings;
 use dgawatch::watchlist::{Patterns, SearchList};
 
@@ -22,9 +22,11 @@ pub(super) struct Matching {
     #[arg(long, value_name = "DAYS", default_value = "1")]
     skew: u16,
 
-    /// Sources of each family and day to keep evidence of, and of each set of patterns; further ones are only counted
-    #[arg(long, value_name = "N", default_value = "1000000")]
-    max_sources: usize,
+    /// Sources to keep evidence of, each counted once a family and day, and of each set of patterns
+    ///
+    /// Memory for the sources is set aside at once, 120 octets each. When it is full, the weakest evidence makes room.
+    #[arg(long, value_name = "N", default_value = "1000000", value_parser = clap::value_parser!(u32).range(..=MOST_SOURCES))]
+    max_sources: u32,
 
     #[command(flatten)]
     decoding: Decoding,
@@ -41,6 +43,21 @@ pub(super) struct Matching {
     /// Domains that clients append to what they look for: with corp.example, abcde.com.corp.example counts as abcde.com
     #[arg(long = "search-suffix", value_name = "DOMAIN", value_delimiter = ',')]
     search_suffixes: Vec<String>,
+
+    /// Keep and show only so many leading bits of addresses, of IPv4 and of IPv6, as 24,56: networks instead of hosts
+    #[arg(long, value_name = "BITS,BITS")]
+    prefix: Option<Prefix>,
+
+    /// Keep and show pseudonyms of addresses instead, under the key in FILE
+    ///
+    /// 32 octets, or 64 hexadecimal digits (`openssl rand -hex 32`): pseudonyms keep networks together. 16 octets, or 32 digits: they
+    /// do not. Whoever has the key can turn pseudonyms back (ipcrypt).
+    #[arg(long, value_name = "FILE")]
+    pseudonymise: Option<PathBuf>,
+
+    /// Append events to FILE (`-` for standard output) as JSON lines: a source is suspect or infected, a list day is over
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
 }
 
 impl Matching {
@@ -65,10 +82,43 @@ impl Matching {
             let text = fs::read(path).map_err(|error| Failure::Said(format!("patterns {name} cannot be read: {error}")))?;
             patterns.add_set(&name, &text).map_err(|why| Failure::Said(format!("patterns {name}: {why}")))?;
         }
+        let key = self.pseudonymise.as_deref().map(pseudonym_key).transpose()?;
+        let masking = Masking::new(self.prefix.unwrap_or(Prefix::WHOLE), key.as_ref());
+        let log = self.events.as_deref().map(EventLog::open).transpose().map_err(Failure::Said)?;
+        let events = log.map(|log| Arc::new(Mutex::new(log)));
         let (patterns, decode) = (Arc::new(patterns), self.decoding.config());
-        Ok(Settings { skew: self.skew, max_sources: self.max_sources, decode, patterns, search_list })
+        Ok(Settings { skew: self.skew, max_sources: self.max_sources as usize, decode, patterns, search_list, masking, events })
     }
 }
+
+/// Reads a key, and warns when others can read it too: they could turn pseudonyms back.
+fn pseudonym_key(path: &Path) -> Result<PseudonymKey, Failure> {
+    let name = path.display();
+    let file = File::open(path).map_err(|error| Failure::Said(format!("key {name} cannot be opened: {error}")))?;
+    // A key is short; whatever else it may be is not read to its end.
+    let mut octets = vec![];
+    let read = file.metadata().and_then(|metadata| (&file).take(4_096).read_to_end(&mut octets).map(|_| metadata));
+    let metadata = read.map_err(|error| Failure::Said(format!("key {name} cannot be read: {error}")))?;
+    if metadata.permissions().mode() & 0o077 != 0 {
+        say(&format!("key {name} is open to others than its owner: `chmod 600` it, or pseudonyms protect nobody"));
+    }
+    PseudonymKey::parse(&octets).map_err(|why| Failure::Said(format!("key {name} {why}")))
+}
+
+/// Says when events were lost; tells whether all are written.
+pub(super) fn all_told(settings: &Settings) -> bool {
+    let Some(log) = &settings.events else { return true };
+    let log = &mut *log.lock().unwrap_or_else(PoisonError::into_inner);
+    log.flush();
+    if log.counts().lost > 0 || log.is_behind() {
+        say(&format!("events were lost: they could not be written {} times", log.counts().failures));
+        return false;
+    }
+    true
+}
+
+/// What a slip of the finger asks for is refused, not tried: 11 GB.
+const MOST_SOURCES: i64 = 100_000_000;
 
 #[derive(Args)]
 pub(super) struct Output {

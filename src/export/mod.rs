@@ -1,8 +1,11 @@
-//! What leaves the house: reports for people and programs, lists of names, decoded messages, the sensor's metrics and pages.
+//! What leaves the house: reports for people and programs, events, lists of names, decoded messages; the sensor's metrics
+//! and pages; and the file in which state crosses restarts.
 //!
 //! Everything is written as it goes, so that its size costs no memory. What a stranger chose (names, addresses) is
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
+mod event_log;
+mod events;
 #[cfg(feature = "http")]
 pub mod http;
 mod messages;
@@ -12,10 +15,14 @@ mod names;
 mod report;
 pub mod series;
 pub mod snapshot;
+mod state;
 
+pub use self::event_log::{EventCounts, EventLog};
+pub use self::events::Events;
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
 pub use self::names::{Format as NamesFormat, Names};
 pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
 pub use self::snapshot::Snapshot;
+pub use self::state::StateFile;

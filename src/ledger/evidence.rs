@@ -1,9 +1,9 @@
 //! What one source did with one list.
 
-use roaring::RoaringBitmap;
-
 use super::Hit;
+use super::names::{Inserted, Names};
 use crate::day::Timestamp;
+use crate::decode::Transport;
 
 /// The traces of one source in the names of one family and list day.
 #[derive(Clone, Debug)]
@@ -17,24 +17,46 @@ pub struct Evidence {
     /// The latest.
     pub last_seen: Timestamp,
     /// Indices of the names in either.
-    names: RoaringBitmap,
+    pub(super) names: Names,
     /// How many of these are known collisions.
-    collisions: u32,
+    pub(super) collisions: u32,
+    /// The source's port in the latest: with it and the time an access provider finds the subscriber behind an address
+    /// that many share.
+    pub port: u16,
+    /// What carried the latest.
+    pub transport: Transport,
 }
 
 impl Evidence {
     /// Evidence of nothing, to which `hit` is about to be added.
-    pub(super) fn before(hit: &Hit) -> Self {
-        Self { matches: 0, responses: 0, first_seen: hit.time, last_seen: hit.time, names: RoaringBitmap::new(), collisions: 0 }
+    pub(super) const fn before(hit: &Hit) -> Self {
+        Self {
+            matches: 0,
+            responses: 0,
+            first_seen: hit.time,
+            last_seen: hit.time,
+            names: Names::NONE,
+            collisions: 0,
+            port: hit.port,
+            transport: hit.transport,
+        }
     }
 
-    pub(super) fn add(&mut self, hit: &Hit) {
+    /// Adds a hit; `room` is what the names of all evidence may still take.
+    #[inline]
+    pub(super) fn add(&mut self, hit: &Hit, room: &mut usize) -> Inserted {
         *(if hit.response { &mut self.responses } else { &mut self.matches }) += 1;
         self.first_seen = self.first_seen.min(hit.time);
-        self.last_seen = self.last_seen.max(hit.time);
-        if self.names.insert(hit.matched.index) {
+        // Of two at the same time it is the higher port, so that their order does not matter.
+        let latest = |time, port, transport| (time, port, transport == Transport::Tcp);
+        if latest(hit.time, hit.port, hit.transport) > latest(self.last_seen, self.port, self.transport) {
+            (self.last_seen, self.port, self.transport) = (hit.time, hit.port, hit.transport);
+        }
+        let inserted = self.names.insert(hit.matched.index, room);
+        if inserted == Inserted::New {
             self.collisions += u32::from(hit.matched.collision);
         }
+        inserted
     }
 
     /// Names in queries and responses, each counted once.
@@ -45,6 +67,11 @@ impl Evidence {
     /// Those of them that honest people own.
     pub const fn collisions(&self) -> u32 {
         self.collisions
+    }
+
+    /// Those of them that nobody owns, and that tell.
+    pub fn telling_names(&self) -> u64 {
+        self.distinct_names() - u64::from(self.collisions)
     }
 
     /// Indices of the names, ascending.

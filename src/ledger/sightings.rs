@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use crate::day::Timestamp;
+use crate::day::{Day, Timestamp};
 use crate::watchlist::PatternId;
 
 /// A name of a pattern met in traffic.
@@ -34,51 +34,87 @@ pub struct Seen {
     pub last_seen: Timestamp,
 }
 
-/// What was seen, by pattern and source; of each set of patterns up to a bound, so that names that all the world asks
-/// for take no room from another set.
+/// What was seen, by set, then pattern and source; of each set of patterns up to a bound, so that names that all the
+/// world asks for take no room from another set. The room of a set is taken at its first sighting and does not grow.
 pub(super) struct Sightings {
-    rows: HashMap<(PatternId, IpAddr), Seen>,
-    /// Rows of each set.
-    kept: Vec<usize>,
+    sets: Vec<HashMap<(u32, IpAddr), Seen>>,
     bound: usize,
     refused: u64,
 }
 
 impl Sightings {
-    pub(super) fn new(bound: usize) -> Self {
-        Self { rows: HashMap::new(), kept: vec![], bound, refused: 0 }
+    pub(super) const fn new(bound: usize) -> Self {
+        Self { sets: vec![], bound, refused: 0 }
     }
 
     pub(super) fn add(&mut self, sighting: &Sighting) {
         let Sighting { source, time, response, pattern } = *sighting;
-        let set = usize::from(pattern.set);
-        if self.kept.len() <= set {
-            self.kept.resize(set + 1, 0);
-        }
-        let seen = match self.rows.entry((pattern, source)) {
-            Entry::Occupied(row) => row.into_mut(),
-            Entry::Vacant(_) if self.kept[set] >= self.bound => {
-                self.refused += 1;
-                return;
-            }
-            Entry::Vacant(place) => {
-                self.kept[set] += 1;
-                place.insert(Seen { queries: 0, responses: 0, first_seen: time, last_seen: time })
-            }
+        let fresh = Seen { queries: 0, responses: 0, first_seen: time, last_seen: time };
+        let Some(seen) = self.place(pattern, source, fresh) else {
+            self.refused += 1;
+            return;
         };
         *(if response { &mut seen.responses } else { &mut seen.queries }) += 1;
         seen.first_seen = seen.first_seen.min(time);
         seen.last_seen = seen.last_seen.max(time);
     }
 
+    /// Puts back a row that was written down.
+    pub(super) fn restore(&mut self, pattern: PatternId, source: IpAddr, seen: Seen) {
+        if self.place(pattern, source, seen).is_none() {
+            self.refused += seen.queries + seen.responses;
+        }
+    }
+
+    pub(super) const fn add_refused(&mut self, refused: u64) {
+        self.refused += refused;
+    }
+
+    /// The row of a source, which is `fresh` where there was none; nothing when there is no room.
+    fn place(&mut self, pattern: PatternId, source: IpAddr, fresh: Seen) -> Option<&mut Seen> {
+        let set = usize::from(pattern.set);
+        if self.sets.len() <= set {
+            self.sets.resize_with(set + 1, HashMap::new);
+        }
+        let rows = &mut self.sets[set];
+        if rows.capacity() == 0 {
+            rows.reserve(self.bound);
+        }
+        let full = rows.len() >= self.bound;
+        match rows.entry((pattern.row, source)) {
+            Entry::Occupied(row) => Some(row.into_mut()),
+            Entry::Vacant(_) if full => None,
+            Entry::Vacant(place) => Some(place.insert(fresh)),
+        }
+    }
+
     pub(super) const fn refused(&self) -> u64 {
         self.refused
     }
 
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PatternId, IpAddr, &Seen)> {
+        let sets = self.sets.iter().enumerate();
+        sets.flat_map(|(set, rows)| {
+            rows.iter().map(move |((row, source), seen)| (PatternId { set: set as u16, row: *row }, *source, seen))
+        })
+    }
+
+    /// Forgets what was last seen before a day.
+    pub(super) fn retire(&mut self, before: Day) {
+        for rows in &mut self.sets {
+            if rows.values().any(|seen| seen.last_seen.day() < before) {
+                // Into new room, because what is taken out leaves marks, and cleaning up would stop everything later.
+                let mut kept = HashMap::with_capacity(self.bound);
+                kept.extend(rows.drain().filter(|(_, seen)| seen.last_seen.day() >= before));
+                *rows = kept;
+            }
+        }
+    }
+
     /// Takes all, by pattern, then source by number, IPv4 first.
     pub(super) fn take_sorted(&mut self) -> Vec<(PatternId, IpAddr, Seen)> {
-        self.kept.clear();
-        let mut rows: Vec<_> = self.rows.drain().map(|((pattern, source), seen)| (pattern, source, seen)).collect();
+        let mut rows: Vec<_> = self.iter().map(|(pattern, source, seen)| (pattern, source, *seen)).collect();
+        self.sets.clear();
         rows.sort_unstable_by_key(|(pattern, source, _)| (*pattern, *source));
         rows
     }

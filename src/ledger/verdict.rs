@@ -14,13 +14,12 @@ pub enum Verdict {
 
 /// Distinct names of one family and list day from which chance is no explanation any more. An infected host asks for
 /// all 250 (A and B) or 500 (C) within hours; whoever means one real site asks for one.
-const NAMES_TO_BE_SURE: u64 = 3;
+pub(super) const NAMES_TO_BE_SURE: u64 = 3;
 
 impl Verdict {
     /// Judges evidence. Known collisions count for nothing: their visitors are honest.
     pub fn of(evidence: &Evidence) -> Self {
-        let telling = evidence.distinct_names() - u64::from(evidence.collisions());
-        if telling >= NAMES_TO_BE_SURE { Self::Infected } else { Self::Suspect }
+        if evidence.telling_names() >= NAMES_TO_BE_SURE { Self::Infected } else { Self::Suspect }
     }
 
     /// The word in reports.

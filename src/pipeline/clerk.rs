@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Settings;
+use super::book::Book;
+use super::shelf::Shelf;
 use super::worker::{Batch, Findings, Worker, look_up};
 use crate::day::Day;
 use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
 use crate::export::{CaptureSummary, Found, Report};
-use crate::ledger::Ledger;
 use crate::watchlist::Watchlist;
 
 /// How far a replay is.
@@ -24,7 +25,7 @@ pub struct Progress {
 /// Takes what workers found, in one order.
 pub(super) struct Clerk<'a, 'p> {
     captures: Vec<CaptureSummary>,
-    ledger: Ledger,
+    book: Book<'a>,
     assembler: Assembler,
     /// Pieces that the assembler took.
     pieces: u64,
@@ -37,13 +38,14 @@ impl<'a, 'p> Clerk<'a, 'p> {
     /// For captures of these names.
     pub(super) fn new(
         paths: Vec<String>,
-        settings: &Settings,
-        watchlist: Watchlist<'a>,
+        settings: &'a Settings,
+        shelf: &'a Shelf<'_>,
         progress: &'p mut dyn FnMut(Progress),
     ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
-        let (ledger, assembler) = (Ledger::new(settings.max_sources), Assembler::new(settings.decode.clone()));
-        Self { captures, ledger, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
+        let (book, assembler) = (Book::new(settings, shelf), Assembler::new(settings.decode.clone()));
+        let watchlist = shelf.watchlist(settings);
+        Self { captures, book, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
     }
 
     /// One capture more, of this name; returns its place.
@@ -64,15 +66,15 @@ impl<'a, 'p> Clerk<'a, 'p> {
         if let Some(link) = batch.unknown_link {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
-        let Self { ledger, assembler, pieces, watchlist, .. } = self;
-        batch.findings.enter(ledger);
+        let Self { book, assembler, pieces, watchlist, .. } = self;
+        book.enter(&batch.findings);
         let mut findings = Findings::default();
         for piece in batch.pieces.iter() {
             // Which packet completed a message decides its time, so that later ones need a higher number.
             *pieces += 1;
             assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
         }
-        findings.enter(ledger);
+        book.enter(&findings);
         self.so_far.octets += octets;
         self.so_far.packets += batch.packets;
         (self.progress)(self.so_far);
@@ -87,16 +89,21 @@ impl<'a, 'p> Clerk<'a, 'p> {
 
     /// The report of it all.
     pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
-        let Self { captures, mut ledger, mut assembler, mut watchlist, so_far, .. } = self;
+        let Self { captures, mut book, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
-        findings.enter(&mut ledger);
+        book.enter(&findings);
         debug_assert_eq!(total.counts.total(), so_far.packets, "each packet has one outcome");
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
         let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
-        Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns))
+        let (ledger, events) = book.close();
+        let report = Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
+        if let Some(mut events) = events {
+            report.tell(&mut events);
+        }
+        report
     }
 }
 

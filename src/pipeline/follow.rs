@@ -23,7 +23,7 @@ pub fn follow<'a>(catalog: &'a Catalog, follow: &mut Follow, settings: &Settings
     let shelf = Shelf::new(catalog);
     let mut worker = Worker::new(settings, shelf.watchlist(settings));
     let mut ignore = |_: Progress| {};
-    let mut clerk = Clerk::new(vec![], settings, shelf.watchlist(settings), &mut ignore);
+    let mut clerk = Clerk::new(vec![], settings, &shelf, &mut ignore);
     let mut block = vec![];
     let stopped = || stop.load(Ordering::Relaxed);
     while !stopped() {

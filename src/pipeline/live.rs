@@ -19,6 +19,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use super::Settings;
 use super::almanac::{self, Clock};
+use super::book::Book;
 use super::listener::{Listener, Round};
 use super::shelf::Shelf;
 use super::tally::{Slot, Tally};
@@ -186,7 +187,7 @@ impl<'a, T: Intake> Live<'a, T> {
         let mut clerk = Clerk {
             catalog,
             shelf: &shelf,
-            ledger: Ledger::new(settings.max_sources),
+            book: Book::new(settings, &shelf),
             names: &names,
             places: &places,
             slots: &slots,
@@ -241,14 +242,20 @@ impl<'a, T: Intake> Live<'a, T> {
             }
         });
         clerk.observe();
-        let (tallies, ledger) = (clerk.tallies(), clerk.ledger);
+        let tallies = clerk.tallies();
+        let (ledger, events) = clerk.book.close();
         let total = Total::of(&tallies);
-        let captures = names.into_iter().zip(errors).enumerate().map(|(place, (name, error))| {
+        let captures = names.iter().cloned().zip(errors).enumerate().map(|(place, (name, error))| {
             let of_interface = tallies.iter().zip(&places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
             summary(name, error, of_interface)
         });
         let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
-        Report::new(catalog, captures.collect(), found, &days, settings.skew, ledger, Arc::clone(&settings.patterns))
+        let patterns = Arc::clone(&settings.patterns);
+        let report = Report::new(catalog, captures.collect(), found, &days, settings.skew, ledger, patterns);
+        if let Some(mut events) = events {
+            report.tell(&mut events);
+        }
+        report
     }
 }
 
@@ -265,7 +272,7 @@ impl Drop for EndOfAll<'_> {
 struct Clerk<'a, 's, 'o> {
     catalog: &'a Catalog,
     shelf: &'s Shelf<'a>,
-    ledger: Ledger,
+    book: Book<'s>,
     names: &'s [String],
     /// The interface of each worker.
     places: &'s [usize],
@@ -285,7 +292,7 @@ impl Clerk<'_, '_, '_> {
             }
             match take_full.recv_deadline(next) {
                 Ok(mut findings) => {
-                    findings.enter(&mut self.ledger);
+                    self.book.enter(&findings);
                     findings.clear();
                     // There is room for all of them; a last one that was not in the round may find none.
                     let _ = give_empty.try_send(findings);
@@ -311,7 +318,7 @@ impl Clerk<'_, '_, '_> {
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
         let lists = self.shelf.built().into_iter().map(list).collect();
         let notices = self.take_notice.try_iter().collect();
-        let (catalog, ledger) = (self.catalog, &self.ledger);
+        let (catalog, ledger) = (self.catalog, &self.book.ledger);
         (self.observer)(&LiveState { catalog, ledger, interfaces, counts, messages, given_up, lists, notices });
     }
 }

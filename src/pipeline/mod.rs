@@ -2,6 +2,7 @@
 
 #[cfg(feature = "live")]
 mod almanac;
+mod book;
 mod clerk;
 mod follow;
 #[cfg(feature = "live")]
@@ -26,9 +27,11 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::decode;
+use crate::export::EventLog;
+use crate::ledger::Masking;
 use crate::watchlist::{Patterns, SearchList};
 
 /// What to look for, and how much of it to keep.
@@ -44,4 +47,8 @@ pub struct Settings {
     pub patterns: Arc<Patterns>,
     /// What clients may append to the names that they look for.
     pub search_list: SearchList,
+    /// What is kept and shown of sources.
+    pub masking: Masking,
+    /// Where to tell of events. Whoever rotates files opens it again.
+    pub events: Option<Arc<Mutex<EventLog>>>,
 }

@@ -41,7 +41,7 @@ pub fn replay<'a>(
 ) -> Report<'a> {
     let shelf = Shelf::new(catalog);
     let worker = || Worker::new(settings, shelf.watchlist(settings));
-    let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, shelf.watchlist(settings), progress);
+    let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, &shelf, progress);
     let mut total = Total::default();
     let workers = workers(inputs, threads);
     if workers == 1 {

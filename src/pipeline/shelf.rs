@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::Settings;
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
+use crate::export::Events;
 use crate::watchlist::{Hasher, List, Lists, Watchlist};
 
 /// Octets of lists kept for later. A capture that jumps between days finds the last month of Conficker C here; one
@@ -63,6 +64,11 @@ impl<'a> Shelf<'a> {
             Some((key.0, key.1, list.count(), list.size()))
         });
         lists.collect()
+    }
+
+    /// What tells of events, if anything does, with names from here.
+    pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
+        settings.events.as_ref().map(|log| Events::new(self.catalog, self, Arc::clone(log)))
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {

@@ -4,11 +4,11 @@ use std::net::IpAddr;
 
 use super::Settings;
 use crate::day::Timestamp;
-use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading};
-use crate::ledger::{Hit, Ledger, Sighting};
+use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
+use crate::ledger::{Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::Watchlist;
+use crate::watchlist::{Match, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -135,34 +135,26 @@ impl<'a> Worker<'a> {
 /// What messages are evidence of.
 #[derive(Default)]
 pub(super) struct Findings {
-    hits: Vec<Hit>,
-    sightings: Vec<Sighting>,
+    pub(super) hits: Vec<Hit>,
+    pub(super) sightings: Vec<Sighting>,
 }
 
+#[cfg(feature = "live")]
 impl Findings {
     /// Room for so many.
-    #[cfg(feature = "live")]
     pub(super) fn with_capacity(count: usize) -> Self {
         Self { hits: Vec::with_capacity(count), sightings: vec![] }
     }
 
     /// How many there are.
-    #[cfg(feature = "live")]
     pub(super) const fn len(&self) -> usize {
         self.hits.len() + self.sightings.len()
     }
 
     /// Forgets them, and keeps the room.
-    #[cfg(feature = "live")]
     pub(super) fn clear(&mut self) {
         self.hits.clear();
         self.sightings.clear();
-    }
-
-    /// Enters them into the ledger.
-    pub(super) fn enter(&self, ledger: &mut Ledger) {
-        self.hits.iter().for_each(|hit| ledger.add(hit));
-        self.sightings.iter().for_each(|sighting| ledger.note(sighting));
     }
 }
 
@@ -171,25 +163,42 @@ impl Findings {
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
-        let response = message.header.is_response();
+        look_closer(watchlist, findings, question.name, Asker::of(message));
+    }
+}
+
+/// Who asked, or is answered, by what message.
+#[derive(Clone, Copy)]
+struct Asker {
+    source: IpAddr,
+    port: u16,
+    time: Timestamp,
+    response: bool,
+    transport: Transport,
+}
+
+impl Asker {
+    #[inline(always)]
+    fn of(message: &Message<'_>) -> Self {
+        let (time, transport, response) = (message.time, message.transport, message.header.is_response());
         // A response counts for the one who is answered.
-        let source = if response { message.destination() } else { message.source() };
-        look_closer(watchlist, findings, question.name, source, message.time, response);
+        let (source, port) =
+            if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
+        Self { source, port, time, response, transport }
+    }
+
+    const fn hit(self, matched: Match) -> Hit {
+        let Self { source, port, time, response, transport } = self;
+        Hit { source, time, response, port, transport, matched }
     }
 }
 
 /// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
-fn look_closer(
-    watchlist: &mut Watchlist<'_>,
-    findings: &mut Findings,
-    name: RawName<'_>,
-    source: IpAddr,
-    time: Timestamp,
-    response: bool,
-) {
+fn look_closer(watchlist: &mut Watchlist<'_>, findings: &mut Findings, name: RawName<'_>, asker: Asker) {
     let Findings { hits, sightings } = findings;
-    watchlist.find(name, &mut |matched| hits.push(Hit { source, time, response, matched }), &mut |pattern| {
+    let Asker { source, time, response, .. } = asker;
+    watchlist.find(name, &mut |matched| hits.push(asker.hit(matched)), &mut |pattern| {
         sightings.push(Sighting { source, time, response, pattern })
     });
 }

@@ -106,6 +106,11 @@ impl Patterns {
         own(&self.names) + own(&self.suffixes) + own(&self.texts)
     }
 
+    /// All patterns, in no order.
+    pub fn ids(&self) -> impl Iterator<Item = PatternId> {
+        [&self.names, &self.suffixes, &self.texts].into_iter().flat_map(|index| index.values().flatten().copied())
+    }
+
     /// The set of a pattern.
     ///
     /// # Panics

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
@@ -104,7 +105,7 @@ impl<'a> Report<'a> {
                 lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
             }
         }
-        let (refused, sightings_refused) = (ledger.refused(), ledger.sightings_refused());
+        let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
@@ -117,6 +118,11 @@ impl<'a> Report<'a> {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
+    }
+
+    /// Sums up each of its lists as an event.
+    pub fn tell(&self, events: &mut Events<'_>) {
+        events.summaries(self.lists.iter().copied(), &self.rows);
     }
 
     /// What was read of each capture.

@@ -1,0 +1,140 @@
+//! Events as JSON lines: a source became suspect or infected, a list day is over. docs/EVENTS.md describes them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+use super::event_log::EventLog;
+use crate::day::Day;
+use crate::dga::{Catalog, FamilyId};
+use crate::ledger::{Evidence, Key, News, Verdict};
+use crate::watchlist::Lists;
+
+/// Names of a source that an event shows: more than it takes to be sure.
+const NAMES: usize = 20;
+
+/// Events of each verdict, family and list day that are told: forged sources come by the million.
+const MOST_TOLD: u64 = 100_000;
+
+/// Tells of what happens. Each source is told of once a family, list day and verdict.
+pub struct Events<'a> {
+    catalog: &'a Catalog,
+    lists: &'a dyn Lists,
+    log: Arc<Mutex<EventLog>>,
+    told: BTreeMap<(FamilyId, Day), Told>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Told {
+    suspect: u64,
+    infected: u64,
+}
+
+#[derive(Serialize)]
+struct SourceEvent<'a> {
+    schema: u8,
+    event: &'static str,
+    time: String,
+    source: String,
+    source_port: u16,
+    transport: &'static str,
+    family: &'a str,
+    list_day: String,
+    matches: u64,
+    responses: u64,
+    distinct_names: u64,
+    known_collisions: u32,
+    first_seen: String,
+    last_seen: String,
+    names: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct DailySummary<'a> {
+    schema: u8,
+    event: &'static str,
+    family: &'a str,
+    list_day: String,
+    sources: u64,
+    infected: u64,
+    suspect: u64,
+    matches: u64,
+    responses: u64,
+    events_left_out: u64,
+}
+
+impl<'a> Events<'a> {
+    /// Writes to `log`; names come from `lists`.
+    pub const fn new(catalog: &'a Catalog, lists: &'a dyn Lists, log: Arc<Mutex<EventLog>>) -> Self {
+        Self { catalog, lists, log, told: BTreeMap::new() }
+    }
+
+    /// Tells that a source has a verdict.
+    pub fn news(&mut self, news: &News<'_>) {
+        let News { key, verdict, evidence } = news;
+        let told = self.told.entry((key.family, key.list_day)).or_default();
+        let count = match verdict {
+            Verdict::Suspect => &mut told.suspect,
+            Verdict::Infected => &mut told.infected,
+        };
+        *count += 1;
+        if *count > MOST_TOLD {
+            return;
+        }
+        let family = self.catalog.family(key.family);
+        let list = self.lists.get(key.family, family.edition(key.list_day));
+        self.write(&SourceEvent {
+            schema: 1,
+            event: verdict.label(),
+            time: evidence.last_seen.to_string(),
+            source: key.source.to_string(),
+            source_port: evidence.port,
+            transport: evidence.transport.label(),
+            family: family.id(),
+            list_day: key.list_day.to_string(),
+            matches: evidence.matches,
+            responses: evidence.responses,
+            distinct_names: evidence.distinct_names(),
+            known_collisions: evidence.collisions(),
+            first_seen: evidence.first_seen.to_string(),
+            last_seen: evidence.last_seen.to_string(),
+            names: evidence.names().take(NAMES).map(|place| list.name(place).to_string()).collect(),
+        });
+    }
+
+    /// Sums up lists that are over. `rows` is their evidence, in the order of its keys.
+    pub fn summaries(&mut self, lists: impl IntoIterator<Item = (FamilyId, Day)>, rows: &[(Key, Evidence)]) {
+        for list in lists {
+            let of = |(key, _): &(Key, Evidence)| (key.family, key.list_day);
+            let start = rows.partition_point(|row| of(row) < list);
+            let rows = rows[start..].iter().take_while(|row| of(row) == list);
+            let told = self.told.remove(&list).unwrap_or_default();
+            let mut summary = DailySummary {
+                schema: 1,
+                event: "daily_summary",
+                family: self.catalog.family(list.0).id(),
+                list_day: list.1.to_string(),
+                sources: 0,
+                infected: 0,
+                suspect: 0,
+                matches: 0,
+                responses: 0,
+                events_left_out: told.suspect.saturating_sub(MOST_TOLD) + told.infected.saturating_sub(MOST_TOLD),
+            };
+            for (_, evidence) in rows {
+                summary.sources += 1;
+                *(if Verdict::of(evidence) == Verdict::Infected { &mut summary.infected } else { &mut summary.suspect }) += 1;
+                summary.matches += evidence.matches;
+                summary.responses += evidence.responses;
+            }
+            self.write(&summary);
+        }
+    }
+
+    fn write(&self, event: &impl Serialize) {
+        let line = serde_json::to_vec(event).expect("texts and numbers are JSON, and memory takes everything");
+        // Nothing is left half done under the lock.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
+    }
+}

@@ -1,0 +1,268 @@
+//! The ledger written down and read back: what crosses a restart.
+//!
+//! | part | what it is |
+//! | --- | --- |
+//! | magic, version | `dgawledg`, an octet |
+//! | masking | 8 octets: in which way sources are masked, see [`Masking::tag`] |
+//! | counts | what did not fit, of evidence and of sightings |
+//! | lists | how many; of each the family's id, the list day, what the list is known by |
+//! | rows | how many; of each its list's place, the source, what [`Evidence`] holds, the names as gaps |
+//! | patterns | how many; of each the set's name and the pattern's text |
+//! | sightings | how many; of each its pattern's place, the source, what [`Seen`] holds |
+//! | checksum | CRC-32 of all before, lowest octet first |
+//!
+//! Numbers are as [`octets`](super::octets) says, which is the same on every machine. Rows are in the order in which they
+//! would make room. Families, lists and patterns are known by name, so that they may change from run to run: what is not
+//! looked for any more is left out, and told.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use super::names::Names;
+use super::octets::{Decoder, Encoder};
+use super::{Evidence, Key, Ledger, Masking, Saturation, Seen};
+use crate::day::{Day, Timestamp};
+use crate::decode::Transport;
+use crate::dga::{Catalog, FamilyId, Shape};
+use crate::watchlist::{PatternId, Patterns};
+
+const MAGIC: &[u8; 8] = b"dgawledg";
+const VERSION: u8 = 1;
+
+/// What a ledger speaks of by number.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The families.
+    pub catalog: &'a Catalog,
+    /// The patterns.
+    pub patterns: &'a Patterns,
+    /// How sources are masked.
+    pub masking: &'a Masking,
+}
+
+/// A ledger that was read back.
+pub struct Restored {
+    /// It.
+    pub ledger: Ledger,
+    /// What was left out, a sentence each.
+    pub left_out: Vec<String>,
+}
+
+impl Context<'_> {
+    /// Writes a ledger to `out`, which should be buffered.
+    ///
+    /// # Errors
+    /// When `out` does not take it.
+    pub fn write(&self, ledger: &Ledger, out: &mut impl Write) -> io::Result<()> {
+        let mut out = Encoder::new(out);
+        out.octets(MAGIC)?;
+        out.octets(&[VERSION])?;
+        out.octets(&self.masking.tag().to_le_bytes())?;
+        let Saturation { refused, evicted, evicted_infected, evicted_hits, names_refused } = ledger.saturation();
+        for count in [refused, evicted, evicted_infected, evicted_hits, names_refused, ledger.sightings_refused()] {
+            out.number(count)?;
+        }
+
+        let mut lists: BTreeMap<(FamilyId, Day), u64> = BTreeMap::new();
+        for (key, _) in ledger.rows() {
+            lists.insert((key.family, key.list_day), 0);
+        }
+        out.number(lists.len() as u64)?;
+        for (place, ((family, list_day), number)) in lists.iter_mut().enumerate() {
+            *number = place as u64;
+            out.text(self.catalog.family(*family).id())?;
+            out.number(list_day.number().unsigned_abs().into())?;
+            out.octets(&self.mark(*family, *list_day).to_le_bytes())?;
+        }
+        out.number(ledger.len() as u64)?;
+        for (key, evidence) in ledger.rows() {
+            out.number(lists[&(key.family, key.list_day)])?;
+            write_row(&mut out, key.source, evidence)?;
+        }
+
+        let mut patterns: BTreeMap<PatternId, u64> = ledger.sightings().map(|(pattern, _, _)| (pattern, 0)).collect();
+        out.number(patterns.len() as u64)?;
+        for (place, (pattern, number)) in patterns.iter_mut().enumerate() {
+            *number = place as u64;
+            out.text(&self.patterns.set(*pattern).name)?;
+            out.text(&self.patterns.pattern(*pattern).text)?;
+        }
+        out.number(ledger.sightings().count() as u64)?;
+        for (pattern, source, seen) in ledger.sightings() {
+            let Seen { queries, responses, first_seen, last_seen } = *seen;
+            out.number(patterns[&pattern])?;
+            out.address(source)?;
+            for number in [queries, responses, first_seen.as_nanos(), last_seen.as_nanos() - first_seen.as_nanos()] {
+                out.number(number)?;
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads a ledger back, with room for `bound` sources.
+    ///
+    /// # Errors
+    /// One clause that says why these octets are no such ledger.
+    pub fn read(&self, octets: &[u8], bound: usize) -> Result<Restored, String> {
+        let Some(rest) = octets.strip_prefix(MAGIC) else {
+            return Err("is no evidence of dgawatch".to_owned());
+        };
+        if rest.first().is_some_and(|version| *version != VERSION) {
+            return Err(format!("is of version {}, and this program reads version {VERSION}", rest[0]));
+        }
+        let mut from = Decoder::new(octets).ok_or("is cut or damaged: its checksum does not fit")?;
+        from.octets(MAGIC.len() + 1);
+        if from.array() != Some(self.masking.tag().to_le_bytes()) {
+            return Err(
+                "was written with another key of pseudonyms or another prefix, which makes its sources mean nothing".to_owned()
+            );
+        }
+        self.read_parts(&mut from, bound)
+            .ok_or_else(|| format!("is damaged {} octets before its end, though its checksum fits", from.left() + 4))
+    }
+
+    fn read_parts(&self, from: &mut Decoder<'_>, bound: usize) -> Option<Restored> {
+        let mut ledger = Ledger::new(bound);
+        let (mut left_out, mut lists) = (vec![], vec![]);
+        let mut numbers = [0; 6];
+        for number in &mut numbers {
+            *number = read_count(from)?;
+        }
+        let [refused, evicted, evicted_infected, evicted_hits, names_refused, sightings_refused] = numbers;
+
+        for _ in 0..from.number()? {
+            lists.push(self.read_list(from)?);
+        }
+        for _ in 0..from.number()? {
+            let list = lists.get_mut(from.small::<usize>()?)?;
+            let source = from.address()?;
+            let evidence = read_row(from, list.names, &mut ledger)?;
+            list.rows += 1;
+            match list.key {
+                Ok((family, list_day)) => ledger.restore(Key { family, list_day, source }, evidence)?,
+                Err(_) => ledger.release(&evidence),
+            }
+        }
+        for list in lists.iter().filter(|list| list.rows > 0) {
+            left_out.extend(list.key.as_ref().err().map(|why| format!("evidence is left out ({} rows): {why}", list.rows)));
+        }
+
+        let named = |id| ((&*self.patterns.set(id).name, &*self.patterns.pattern(id).text), id);
+        let known: BTreeMap<(&str, &str), PatternId> = self.patterns.ids().map(named).collect();
+        let mut patterns = vec![];
+        for _ in 0..from.number()? {
+            patterns.push((known.get(&(from.text()?, from.text()?)).copied(), 0_u64));
+        }
+        for _ in 0..from.number()? {
+            let (pattern, unknown) = patterns.get_mut(from.small::<usize>()?)?;
+            let source = from.address()?;
+            let (queries, responses) = (read_count(from)?, read_count(from)?);
+            let (first_seen, last_seen) = read_times(from)?;
+            match pattern {
+                Some(pattern) => ledger.restore_sighting(*pattern, source, Seen { queries, responses, first_seen, last_seen }),
+                None => *unknown += 1,
+            }
+        }
+        let unknown: u64 = patterns.iter().map(|(_, unknown)| unknown).sum();
+        if unknown > 0 {
+            left_out.push(format!("{unknown} sightings are left out: their patterns are not watched any more"));
+        }
+        ledger.restore_counts(Saturation { refused, evicted, evicted_infected, evicted_hits, names_refused }, sightings_refused);
+        (from.left() == 0).then_some(Restored { ledger, left_out })
+    }
+
+    fn read_list(&self, from: &mut Decoder<'_>) -> Option<WrittenList> {
+        let id = from.text()?;
+        let list_day = Day::EPOCH.plus(from.small()?);
+        let mark = u64::from_le_bytes(from.array()?);
+        let known = self.catalog.iter().find(|(_, family)| family.id() == id);
+        let key = match known {
+            None => Err(format!("family {} is not looked for any more", id.escape_debug())),
+            Some(_) if list_day > Day::LAST => return None,
+            Some((family, _)) if self.mark(family, list_day) != mark => {
+                Err(format!("the list of {id} for {list_day} has changed"))
+            }
+            Some((family, _)) => Ok((family, list_day)),
+        };
+        let names = key.as_ref().map_or(u32::MAX, |(family, list_day)| self.catalog.family(*family).count(*list_day));
+        Some(WrittenList { key, names, rows: 0 })
+    }
+
+    /// What a list is known by: its length and, where users make it, its names. Evidence holds places in lists, which mean
+    /// other names in another list.
+    fn mark(&self, family: FamilyId, list_day: Day) -> u64 {
+        let family = self.catalog.family(family);
+        let mut checksum = crc32fast::Hasher::new();
+        if matches!(family.shape(), Shape::Any) {
+            family.names(list_day, &mut |name| checksum.update(name.as_wire()));
+        }
+        u64::from(family.count(list_day)) << 32 | u64::from(checksum.finalize())
+    }
+}
+
+/// A list that rows are of.
+struct WrittenList {
+    /// What it is now, or why it is not.
+    key: Result<(FamilyId, Day), String>,
+    names: u32,
+    rows: u64,
+}
+
+fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evidence) -> io::Result<()> {
+    let Evidence { matches, responses, first_seen, last_seen, collisions, port, transport, .. } = evidence;
+    out.address(source)?;
+    out.number(*matches)?;
+    out.number(*responses)?;
+    out.number(first_seen.as_nanos())?;
+    out.number(last_seen.as_nanos() - first_seen.as_nanos())?;
+    out.number((*port).into())?;
+    out.octets(&[u8::from(*transport == Transport::Tcp)])?;
+    out.number((*collisions).into())?;
+    out.number(evidence.distinct_names())?;
+    let mut next = 0;
+    for index in evidence.names() {
+        out.number((index - next).into())?;
+        next = index + 1;
+    }
+    Ok(())
+}
+
+/// Reads a row of a list with so many names. Names for which the ledger has no room are left out, and counted.
+fn read_row(from: &mut Decoder<'_>, names_of_list: u32, ledger: &mut Ledger) -> Option<Evidence> {
+    let (matches, responses) = (read_count(from)?, read_count(from)?);
+    let (first_seen, last_seen) = read_times(from)?;
+    let port = from.small()?;
+    let transport = match from.array()? {
+        [0] => Transport::Udp,
+        [1] => Transport::Tcp,
+        _ => return None,
+    };
+    let collisions: u32 = from.small()?;
+    let count: u32 = from.small()?;
+    if collisions > count {
+        return None;
+    }
+    let mut names = Names::NONE;
+    let mut next = 0_u32;
+    for _ in 0..count {
+        let index = next.checked_add(from.small()?).filter(|index| *index < names_of_list)?;
+        ledger.restore_name(&mut names, index);
+        next = index + 1;
+    }
+    let collisions = collisions.min(names.len() as u32);
+    Some(Evidence { matches, responses, first_seen, last_seen, names, collisions, port, transport })
+}
+
+/// A count that others can be added to.
+fn read_count(from: &mut Decoder<'_>) -> Option<u64> {
+    from.number().filter(|count| *count < 1 << 48)
+}
+
+fn read_times(from: &mut Decoder<'_>) -> Option<(Timestamp, Timestamp)> {
+    let first = from.number()?;
+    Some((Timestamp::from_nanos(first), Timestamp::from_nanos(first.checked_add(from.number()?)?)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,274 @@
+//! Rows that never move: allocated once, found by key, and queued by weight so that the weakest is at hand.
+//!
+//! ```text
+//!  buckets  [ . | 7 | . | 2 | ... ]           hash of the key -> first row; each row knows the next of its bucket
+//!  slots    [ row | row | free | row | ... ]  as many as there may ever be
+//!  queues   weight 0: oldest <-> ... <-> youngest, weight 1: ...
+//! ```
+//!
+//! Chained by hand, because a table of hashbrown marks what was taken out and cleans up when marks are many: at a million
+//! rows that stops everything for a tenth of a second, again and again while a flood goes through. Here each step takes
+//! the same time, however full it is. Untouched memory costs nothing: the system hands it over page by page.
+
+use std::hash::BuildHasher;
+
+use hashbrown::DefaultHashBuilder;
+
+use super::names::Names;
+use super::verdict::NAMES_TO_BE_SURE;
+use super::{Evidence, Key};
+
+/// Weights that evidence can have; see [`weight`].
+pub(super) const WEIGHTS: usize = 6;
+
+/// The first weight of the infected.
+pub(super) const INFECTED: usize = NAMES_TO_BE_SURE as usize;
+
+/// Rows that are spared in one search for a victim because something was heard of them since they were queued. The
+/// bound keeps a search short when that is true of all.
+const SPARED: usize = 8;
+
+/// No row.
+const NONE: u32 = u32::MAX;
+
+/// The weight of a free slot.
+const FREE: u8 = u8::MAX;
+
+/// The weight of evidence: names that tell, up to what makes a verdict, then in steps.
+pub(super) fn weight(evidence: &Evidence) -> usize {
+    match evidence.telling_names() {
+        few @ 0..NAMES_TO_BE_SURE => few as usize,
+        NAMES_TO_BE_SURE..7 => INFECTED,
+        7..31 => INFECTED + 1,
+        _ => INFECTED + 2,
+    }
+}
+
+pub(super) struct Rows {
+    slots: Vec<Slot>,
+    /// One more than the first row of each bucket, 0 for none: a power of two of them.
+    buckets: Vec<u32>,
+    queues: [Queue; WEIGHTS],
+    /// The first free slot among those used before.
+    free: u32,
+    count: usize,
+    bound: usize,
+    hasher: DefaultHashBuilder,
+}
+
+struct Slot {
+    key: Key,
+    evidence: Evidence,
+    /// The next of its bucket, or the next free one.
+    chained: u32,
+    older: u32,
+    younger: u32,
+    weight: u8,
+    /// Whether something was heard since it was queued.
+    heard: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Queue {
+    oldest: u32,
+    youngest: u32,
+    count: usize,
+}
+
+impl Rows {
+    /// Room for `bound` rows, and never more.
+    pub(super) fn new(bound: usize) -> Self {
+        let bound = bound.min(NONE as usize - 1);
+        Self {
+            slots: Vec::with_capacity(bound),
+            buckets: vec![0; (2 * bound).next_power_of_two()],
+            queues: [Queue { oldest: NONE, youngest: NONE, count: 0 }; WEIGHTS],
+            free: NONE,
+            count: 0,
+            bound,
+            hasher: DefaultHashBuilder::default(),
+        }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) const fn bound(&self) -> usize {
+        self.bound
+    }
+
+    pub(super) const fn is_full(&self) -> bool {
+        self.count >= self.bound
+    }
+
+    /// Octets set aside, names beyond the first few left out.
+    pub(super) const fn size(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>() + self.buckets.capacity() * size_of::<u32>()
+    }
+
+    pub(super) const fn queued(&self, weight: usize) -> usize {
+        self.queues[weight].count
+    }
+
+    #[inline]
+    pub(super) fn find(&self, key: &Key) -> Option<u32> {
+        let mut place = self.buckets[self.bucket(key)].wrapping_sub(1);
+        while place != NONE {
+            let slot = &self.slots[place as usize];
+            if slot.key == *key {
+                return Some(place);
+            }
+            place = slot.chained;
+        }
+        None
+    }
+
+    /// Whether the row of a key is at a place.
+    #[inline]
+    pub(super) fn is_at(&self, place: u32, key: &Key) -> bool {
+        let slot = &self.slots[place as usize];
+        slot.key == *key && slot.weight != FREE
+    }
+
+    /// Puts in a row, for which there must be room and no other of the key.
+    #[inline]
+    pub(super) fn insert(&mut self, key: Key, evidence: Evidence) -> u32 {
+        debug_assert!(!self.is_full(), "whoever inserts makes room");
+        let bucket = self.bucket(&key);
+        let chained = self.buckets[bucket].wrapping_sub(1);
+        let weight = weight(&evidence);
+        let slot = Slot { key, evidence, chained, older: NONE, younger: NONE, weight: weight as u8, heard: false };
+        let place = if self.free == NONE {
+            self.slots.push(slot);
+            self.slots.len() as u32 - 1
+        } else {
+            let place = self.free;
+            self.free = self.slots[place as usize].chained;
+            self.slots[place as usize] = slot;
+            place
+        };
+        self.buckets[bucket] = place + 1;
+        self.count += 1;
+        self.push(place, weight);
+        place
+    }
+
+    pub(super) fn row(&self, place: u32) -> (&Key, &Evidence) {
+        let slot = &self.slots[place as usize];
+        (&slot.key, &slot.evidence)
+    }
+
+    /// Evidence to add to, of which something is heard thereby.
+    #[inline]
+    pub(super) fn hear(&mut self, place: u32) -> &mut Evidence {
+        let slot = &mut self.slots[place as usize];
+        slot.heard = true;
+        &mut slot.evidence
+    }
+
+    /// Puts a row into the queue of its weight, if that changed; returns the weight before and now.
+    #[inline]
+    pub(super) fn weigh(&mut self, place: u32) -> (usize, usize) {
+        let slot = &mut self.slots[place as usize];
+        let (before, now) = (usize::from(slot.weight), weight(&slot.evidence));
+        if before != now {
+            self.unlink(place);
+            let slot = &mut self.slots[place as usize];
+            (slot.weight, slot.heard) = (now as u8, false);
+            self.push(place, now);
+        }
+        (before, now)
+    }
+
+    /// The row of a weight that was not heard of for longest, other than `but`. Those heard of go behind the others.
+    pub(super) fn oldest(&mut self, weight: usize, but: Option<u32>) -> Option<u32> {
+        for _ in 0..SPARED {
+            let place = self.queues[weight].oldest;
+            let slot = self.slots.get_mut(place as usize)?;
+            if !slot.heard && Some(place) != but {
+                return Some(place);
+            }
+            slot.heard = false;
+            self.unlink(place);
+            self.push(place, weight);
+        }
+        Some(self.queues[weight].oldest).filter(|place| Some(*place) != but)
+    }
+
+    /// Takes a row out.
+    pub(super) fn remove(&mut self, place: u32) -> (Key, Evidence) {
+        self.unlink(place);
+        let (key, chained) = (self.slots[place as usize].key, self.slots[place as usize].chained);
+        let bucket = self.bucket(&key);
+        let first = self.buckets[bucket] - 1;
+        if first == place {
+            self.buckets[bucket] = chained.wrapping_add(1);
+        } else {
+            let mut before = first as usize;
+            while self.slots[before].chained != place {
+                before = self.slots[before].chained as usize;
+            }
+            self.slots[before].chained = chained;
+        }
+        let slot = &mut self.slots[place as usize];
+        (slot.weight, slot.chained) = (FREE, self.free);
+        // What takes memory of its own leaves with the row.
+        let empty = Evidence { names: Names::NONE, ..slot.evidence };
+        let evidence = std::mem::replace(&mut slot.evidence, empty);
+        self.free = place;
+        self.count -= 1;
+        (key, evidence)
+    }
+
+    /// The places of rows that are wanted, in no order that means anything.
+    pub(super) fn places(&self, wanted: impl Fn(&Key) -> bool) -> Vec<u32> {
+        let kept = self.slots.iter().enumerate().filter(|(_, slot)| slot.weight != FREE && wanted(&slot.key));
+        kept.map(|(place, _)| place as u32).collect()
+    }
+
+    /// All, by weight, then by age: rows that are put in again in this order are queued as they were.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Evidence)> {
+        self.queues.iter().flat_map(|queue| {
+            let next = |place: &u32| Some(self.slots[*place as usize].younger).filter(|next| *next != NONE);
+            std::iter::successors(Some(queue.oldest).filter(|oldest| *oldest != NONE), next).map(|place| self.row(place))
+        })
+    }
+
+    /// All, in no order.
+    pub(super) fn into_rows(self) -> Vec<(Key, Evidence)> {
+        let kept = self.slots.into_iter().filter(|slot| slot.weight != FREE);
+        kept.map(|slot| (slot.key, slot.evidence)).collect()
+    }
+
+    #[inline]
+    fn bucket(&self, key: &Key) -> usize {
+        self.hasher.hash_one(key) as usize & (self.buckets.len() - 1)
+    }
+
+    fn push(&mut self, place: u32, weight: usize) {
+        let queue = &mut self.queues[weight];
+        let older = std::mem::replace(&mut queue.youngest, place);
+        queue.count += 1;
+        match self.slots.get_mut(older as usize) {
+            Some(older) => older.younger = place,
+            None => queue.oldest = place,
+        }
+        let slot = &mut self.slots[place as usize];
+        (slot.older, slot.younger) = (older, NONE);
+    }
+
+    fn unlink(&mut self, place: u32) {
+        let Slot { older, younger, weight, .. } = self.slots[place as usize];
+        let queue = &mut self.queues[usize::from(weight)];
+        queue.count -= 1;
+        match self.slots.get_mut(older as usize) {
+            Some(slot) => slot.younger = younger,
+            None => queue.oldest = younger,
+        }
+        match self.slots.get_mut(younger as usize) {
+            Some(slot) => slot.older = older,
+            None => queue.youngest = older,
+        }
+    }
+}
