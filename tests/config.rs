@@ -134,8 +134,9 @@ fn the_example_is_well_formed() {
     let (help, _) = printed(&dgawatch(&["live", "--help"]), 0);
     for flag in help.lines().filter_map(|line| line.trim_start().split_once("--").filter(|(before, _)| before.len() <= 4)) {
         let key = flag.1.split([' ', ',']).next().unwrap();
-        let last = key.rsplit('.').next().unwrap();
-        let there = all.iter().any(|line| line.starts_with(&format!("{last} = ")) || line.starts_with(&format!("{key} = ")));
+        // In a table of its own, a key stands without the table's name.
+        let mut ends = key.match_indices('.').map(|(at, _)| &key[at + 1..]).chain([key]);
+        let there = ends.any(|end| all.iter().any(|line| line.starts_with(&format!("{end} = "))));
         assert!(there || ["config", "filter", "help", "seconds", "format", "top"].contains(&key), "{key} is not in {example}");
     }
 }

@@ -193,8 +193,16 @@ fn nothing_is_unaccounted_for() {
             let mut catalog = Catalog::default();
             catalog.add("conficker-b").unwrap();
             let (decode, patterns, search_list) = (Config::new(&[], &[]), Arc::default(), SearchList::default());
-            let settings =
-                Settings { skew: 1, max_sources: 100, decode, patterns, search_list, masking: Masking::default(), events: None };
+            let settings = Settings {
+                skew: 1,
+                max_sources: 100,
+                decode,
+                patterns,
+                search_list,
+                masking: Masking::default(),
+                events: None,
+                series: None,
+            };
             let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, &may_take)).collect();
             let live = Live::of(&catalog, &settings, vec![("watched".to_owned(), taps)], Threads::default());
             let stop = AtomicBool::new(false);

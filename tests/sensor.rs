@@ -67,7 +67,7 @@ fn run(
     scripts: Vec<Vec<(Timestamp, Vec<u8>)>>,
     error: Option<&'static str>,
     now: Timestamp,
-    observer: &mut dyn FnMut(&LiveState<'_>),
+    observer: &mut dyn FnMut(&mut LiveState<'_, '_>),
 ) -> (Value, InterfaceCounts) {
     let mut catalog = Catalog::default();
     catalog.add("conficker-b").unwrap();
@@ -80,6 +80,7 @@ fn run(
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,
+        series: None,
     };
     let done: Vec<Arc<AtomicBool>> = scripts.iter().map(|_| Arc::default()).collect();
     let taps = scripts.into_iter().zip(&done).map(|(frames, done)| Script {

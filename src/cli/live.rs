@@ -1,18 +1,24 @@
 //! `dgawatch live`: interfaces in, report out.
 
+use std::io;
 use std::num::NonZero;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use clap::Args;
-use dgawatch::pipeline::{Live, LiveState, Thread, Threads};
-use dgawatch::process::{Access, Role, stop_on_signals};
+use dgawatch::export::http::Server;
+use dgawatch::pipeline::{Live, LiveState, Sensor, StateConfig, Thread, Threads, prepare_state_directory};
+use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
 use super::families::Families;
 use super::names::today;
 use super::report::{Matching, Output, all_told};
+use super::web::Web;
 use super::{Failure, say};
 
 /// Listen to interfaces, and report who asked for generated names when stopped.
@@ -42,6 +48,12 @@ pub(super) struct Arguments {
     matching: Matching,
 
     #[command(flatten)]
+    web: Web,
+
+    #[command(flatten)]
+    state: State,
+
+    #[command(flatten)]
     confinement: Confinement,
 
     /// Flags from a file, in TOML: `interface = ["eth1"]` for --interface eth1; those given here go before it
@@ -62,6 +74,11 @@ impl Arguments {
         lines.push(format!("hold packets against the lists of {} days before and after their own", settings.skew));
         lines.push(format!("watch {} patterns of yours", settings.patterns.own()));
         lines.push(format!("keep evidence of up to {} sources of each family and day", settings.max_sources));
+        lines.push(format!("serve HTTP on {}", self.web.config().listen.join(", ")));
+        lines.push(match &self.state.directory {
+            Some(directory) => format!("write the evidence to {} every {} s", directory.display(), self.state.interval),
+            None => "forget the evidence at the end: no --state-dir".to_owned(),
+        });
         lines.push(self.prepare()?.to_string());
         Ok(lines)
     }
@@ -78,6 +95,17 @@ impl Arguments {
                 say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
             }
         }
+        let web = self.web.config().web_config;
+        for file in web.iter() {
+            if !access.reload(file) {
+                say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
+            }
+        }
+        self.state.directory.iter().for_each(|directory| access.write(directory));
+        // A log that is begun anew is another file.
+        self.matching.events().and_then(Path::parent).into_iter().for_each(|directory| {
+            access.write(if directory.as_os_str().is_empty() { Path::new(".") } else { directory });
+        });
         access
     }
 }
@@ -141,23 +169,90 @@ struct Capture {
 #[derive(Clone, Copy)]
 struct Reopen(Option<Duration>);
 
+#[derive(Args)]
+struct State {
+    /// Keep the evidence of open list days here, to go on from it after a restart
+    #[arg(long = "state-dir", value_name = "DIR")]
+    directory: Option<PathBuf>,
+
+    /// Write it so often, in seconds: so much is lost when the sensor is killed
+    #[arg(long = "state-interval", value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..))]
+    interval: u32,
+}
+
+impl State {
+    fn config(&self) -> Result<Option<StateConfig>, Failure> {
+        let Some(directory) = &self.directory else { return Ok(None) };
+        prepare_state_directory(directory).map_err(Failure::Said)?;
+        Ok(Some(StateConfig { directory: directory.clone(), interval: Duration::from_secs(self.interval.into()) }))
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
-    let settings = arguments.matching.settings(&catalog)?;
-    let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
+    let mut settings = arguments.matching.settings(&catalog)?;
+    settings.series = Some(arguments.web.series());
+    let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
+    let notifier = Notifier::connect().map_err(Failure::Said)?;
+    let state = arguments.state.config()?;
     let (prepared, access) = (arguments.prepare()?, arguments.access());
+
+    // What takes rights comes before they are given up.
     let capture = arguments.capture.config(settings.decode.capture_filter());
     let threads = Threads { cpus: arguments.capture.cpus.clone(), ..Threads::default() };
     let mut live = Live::open(&catalog, &settings, &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    let server = Server::bind(arguments.web.config()).map_err(Failure::Said)?;
     let sandbox = prepared.enter(&access).map_err(Failure::Said)?;
-    // What the kernel lacks for one thread it lacked for the first, which said so.
+
+    let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
+    let restored = state.as_ref().and_then(|state| state.restore(&catalog, &settings, &say));
+    restored.into_iter().for_each(|ledger| live.go_on_from(ledger));
+    let (mut sensor, board) = Sensor::new(&catalog, &settings, Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
+    if let Some(state) = &state {
+        sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
+    }
     let reopen = capture.reopen.is_some();
-    live.begin_threads_with(move |thread| sandbox.confine_calls(role(thread, reopen)).map(drop));
+    live.begin_threads_with(move |thread| confine(sandbox, role(thread, reopen)));
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let stop_serving = Arc::new(AtomicBool::new(false));
+    let serve = {
+        let stop = Arc::clone(&stop_serving);
+        move || confine(sandbox, Role::Http).and_then(|()| server.run(board, &stop))
+    };
+    let server = thread::Builder::new().name("http".to_owned()).spawn(serve);
+    let server = server.map_err(|error| Failure::Said(format!("no thread for HTTP can be started: {error}")))?;
+    say(&format!("serving http://{}", addresses.join(", http://")));
     say(&format!("listening on {}", arguments.interfaces.join(", ")));
-    let report = live.run(&stop, limit, &mut |state: &LiveState<'_>| state.notices.iter().for_each(|notice| say(notice)));
+    notifier.ready();
+    let report = live.run(&stop, limit, &mut |state: &mut LiveState<'_, '_>| {
+        // Nothing but events can be begun anew while it runs.
+        if hang_up.swap(false, Ordering::Relaxed) {
+            rotate.store(true, Ordering::Relaxed);
+        }
+        sensor.look(state);
+        notifier.alive();
+        if server.is_finished() {
+            // Without anybody who can see it, a sensor is of no use.
+            stop.store(true, Ordering::Relaxed);
+        }
+    });
+    notifier.stopping();
+    let serving = !server.is_finished();
+    stop_serving.store(true, Ordering::Relaxed);
+    let served = server.join().unwrap_or_else(|_| Err("the HTTP server died: a fault of dgawatch, told above".to_owned()));
     let whole = arguments.output.write(&report)? & all_told(&settings);
-    if whole { Ok(()) } else { Err(Failure::Reported) }
+    served.map_err(Failure::Said)?;
+    if whole && serving { Ok(()) } else { Err(Failure::Reported) }
+}
+
+fn signals(flag: io::Result<Arc<AtomicBool>>) -> Result<Arc<AtomicBool>, Failure> {
+    flag.map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))
+}
+
+/// What the kernel lacks for one thread it lacked for the first, which said so.
+fn confine(sandbox: Sandbox, role: Role) -> Result<(), String> {
+    sandbox.confine_calls(role).map(drop)
 }
 
 const fn role(thread: Thread, reopen: bool) -> Role {

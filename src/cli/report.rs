@@ -61,6 +61,12 @@ pub(super) struct Matching {
 }
 
 impl Matching {
+    /// Where events go, if to a file.
+    #[cfg(feature = "live")]
+    pub(super) fn events(&self) -> Option<&Path> {
+        self.events.as_deref().filter(|path| path.as_os_str() != "-")
+    }
+
     /// The files of patterns.
     #[cfg(feature = "live")]
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
@@ -87,7 +93,16 @@ impl Matching {
         let log = self.events.as_deref().map(EventLog::open).transpose().map_err(Failure::Said)?;
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let (patterns, decode) = (Arc::new(patterns), self.decoding.config());
-        Ok(Settings { skew: self.skew, max_sources: self.max_sources as usize, decode, patterns, search_list, masking, events })
+        Ok(Settings {
+            skew: self.skew,
+            max_sources: self.max_sources as usize,
+            decode,
+            patterns,
+            search_list,
+            masking,
+            events,
+            series: None,
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! How `live` is watched: where it serves HTTP, to whom, and how many sources its metrics name.
 
-#![cfg_attr(not(test), expect(dead_code, reason = "`live` takes these once its pipeline makes snapshots"))]
-
 use std::num::NonZero;
 use std::path::PathBuf;
 
@@ -34,7 +32,7 @@ pub(super) struct Web {
 
     /// Sources that have a metric of their own, the most active ones; the rest are added up as "other". 0 for none
     #[arg(long = "metrics.max-sources", value_name = "N", default_value = "1000", value_parser = max_sources)]
-    max_sources: usize,
+    max_series: usize,
 
     /// Networks instead of addresses in the metrics: prefix lengths of IPv4 and IPv6, such as 24,56
     #[arg(long = "metrics.source-prefix", value_name = "V4,V6")]
@@ -63,7 +61,7 @@ impl Web {
 
     /// Which sources have series.
     pub(super) const fn series(&self) -> SeriesConfig {
-        SeriesConfig { max_sources: self.max_sources, prefix: self.source_prefix }
+        SeriesConfig { max_sources: self.max_series, prefix: self.source_prefix }
     }
 }
 

@@ -1,25 +1,40 @@
-//! Where findings are entered: addresses are masked, evidence added, news told.
+//! Where findings are entered: addresses are masked, evidence added, news told, matches counted.
 
 use super::Settings;
 use super::shelf::Shelf;
 use super::worker::Findings;
+use crate::day::Day;
+use crate::dga::FamilyId;
 use crate::export::Events;
+use crate::export::series::Series;
 use crate::ledger::{Hit, Ledger, Masking, Sighting};
 
 /// The ledger and what goes with it: no address goes past it unmasked.
 pub(super) struct Book<'a> {
     pub(super) ledger: Ledger,
+    /// Matches by source, for metrics.
+    pub(super) series: Option<Series>,
+    /// Matching queries and responses of each family.
+    pub(super) matched: Vec<(u64, u64)>,
     masking: &'a Masking,
     events: Option<Events<'a>>,
 }
 
 impl<'a> Book<'a> {
-    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf<'_>) -> Self {
-        Self { ledger: Ledger::new(settings.max_sources), masking: &settings.masking, events: shelf.events(settings) }
+    /// One that goes on from `ledger`.
+    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf<'_>, ledger: Ledger) -> Self {
+        let families: Vec<String> = shelf.catalog().iter().map(|(_, family)| family.id().to_owned()).collect();
+        Self {
+            ledger,
+            matched: vec![(0, 0); families.len()],
+            series: settings.series.map(|config| Series::new(config, families)),
+            masking: &settings.masking,
+            events: shelf.events(settings),
+        }
     }
 
     pub(super) fn enter(&mut self, findings: &Findings) {
-        let Self { ledger, masking, events } = self;
+        let Self { ledger, series, matched, masking, events } = self;
         let masked: Vec<Hit>;
         let hits = if masking.is_none() {
             &findings.hits
@@ -27,6 +42,18 @@ impl<'a> Book<'a> {
             masked = findings.hits.iter().map(|hit| Hit { source: masking.mask(hit.source), ..*hit }).collect();
             &masked
         };
+        for hit in hits {
+            let family = usize::from(hit.matched.family);
+            let (queries, responses) = &mut matched[family];
+            if hit.response {
+                *responses += 1;
+            } else {
+                *queries += 1;
+                if let Some(series) = series {
+                    series.add(hit.source, family, 1);
+                }
+            }
+        }
         ledger.add_all(hits, |news| {
             if let Some(events) = events {
                 events.news(news);
@@ -34,6 +61,17 @@ impl<'a> Book<'a> {
         });
         for sighting in &findings.sightings {
             ledger.note(&Sighting { source: masking.mask(sighting.source), ..*sighting });
+        }
+    }
+
+    /// Lets go of the evidence of list days before `before`, and sums it up as events.
+    #[cfg(feature = "live")]
+    pub(super) fn retire(&mut self, before: Day) {
+        let rows = self.ledger.retire(before);
+        let mut lists: Vec<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
+        lists.dedup();
+        if let Some(events) = &mut self.events {
+            events.summaries(lists, &rows);
         }
     }
 

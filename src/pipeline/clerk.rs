@@ -11,6 +11,7 @@ use crate::day::Day;
 use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
 use crate::export::{CaptureSummary, Found, Report};
+use crate::ledger::Ledger;
 use crate::watchlist::Watchlist;
 
 /// How far a replay is.
@@ -43,7 +44,8 @@ impl<'a, 'p> Clerk<'a, 'p> {
         progress: &'p mut dyn FnMut(Progress),
     ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
-        let (book, assembler) = (Book::new(settings, shelf), Assembler::new(settings.decode.clone()));
+        let (book, assembler) =
+            (Book::new(settings, shelf, Ledger::new(settings.max_sources)), Assembler::new(settings.decode.clone()));
         let watchlist = shelf.watchlist(settings);
         Self { captures, book, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
     }

@@ -27,13 +27,14 @@ use super::worker::{Findings, Worker};
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUpCounts, Messages};
 use crate::dga::{Catalog, FamilyId};
+use crate::export::series::Series;
 use crate::export::{CaptureSummary, Found, Report};
 use crate::ledger::Ledger;
 use crate::process::pin;
 use crate::source::{Intake, LiveConfig, Tap, TapCounts};
 
-/// How often the observer is called.
-const OBSERVE: Duration = Duration::from_secs(1);
+/// How often the observer is called: often enough to answer whoever asks for evidence.
+const OBSERVE: Duration = Duration::from_millis(250);
 
 /// Notices that can wait to be told.
 const NOTICES: usize = 16;
@@ -74,14 +75,17 @@ pub struct Live<'a, T = Tap> {
     shelf: Shelf<'a>,
     interfaces: Vec<(String, Vec<T>)>,
     threads: Threads,
+    ledger: Ledger,
 }
 
 /// What there is to be known at a moment.
-pub struct LiveState<'s> {
+pub struct LiveState<'s, 'b> {
     /// The families that are looked for.
     pub catalog: &'s Catalog,
     /// All evidence.
-    pub ledger: &'s Ledger,
+    book: &'s mut Book<'b>,
+    /// Set when nothing more will come.
+    pub last: bool,
     /// Packets by interface, in the order in which they were asked for.
     pub interfaces: Vec<InterfaceCounts>,
     /// Packets by outcome. They sum to `received` of all interfaces.
@@ -94,6 +98,28 @@ pub struct LiveState<'s> {
     pub lists: Vec<OpenList>,
     /// What an operator should know, one sentence each; told once.
     pub notices: Vec<String>,
+}
+
+impl LiveState<'_, '_> {
+    /// All evidence.
+    pub fn ledger(&self) -> &Ledger {
+        &self.book.ledger
+    }
+
+    /// Matching queries and responses of each family of the catalog.
+    pub fn matched(&self) -> &[(u64, u64)] {
+        &self.book.matched
+    }
+
+    /// Matches by source, where they are counted.
+    pub fn series(&mut self) -> Option<&mut Series> {
+        self.book.series.as_mut()
+    }
+
+    /// Lets go of the evidence of list days before `before`, which sums it up as events.
+    pub fn retire(&mut self, before: Day) {
+        self.book.retire(before);
+    }
 }
 
 /// Packets of an interface by where they ended.
@@ -161,18 +187,23 @@ impl<'a, T: Intake> Live<'a, T> {
         self.threads.begin = Box::new(begin);
     }
 
+    /// Goes on from evidence that was found before.
+    pub fn go_on_from(&mut self, ledger: Ledger) {
+        self.ledger = ledger;
+    }
+
     /// Builds the lists of today, to listen to anything that packets can be taken from.
     pub fn of(catalog: &'a Catalog, settings: &'a Settings, interfaces: Vec<(String, Vec<T>)>, threads: Threads) -> Self {
         let shelf = Shelf::new(catalog);
         almanac::prepare(&shelf, catalog, settings.skew, (threads.clock)(), &|| false);
-        Self { catalog, settings, shelf, interfaces, threads }
+        Self { catalog, settings, shelf, interfaces, threads, ledger: Ledger::new(settings.max_sources) }
     }
 
     /// Listens until `stop` is raised or `limit` has passed. `observer` is called about once a second, and at the end.
     ///
     /// An interface that is gone for good and a worker that dies end it too: the report has why, as the interface's error.
-    pub fn run(self, stop: &AtomicBool, limit: Option<Duration>, observer: &mut dyn FnMut(&LiveState<'_>)) -> Report<'a> {
-        let Self { catalog, settings, shelf, interfaces, threads } = self;
+    pub fn run(self, stop: &AtomicBool, limit: Option<Duration>, observer: &mut dyn FnMut(&mut LiveState<'_, '_>)) -> Report<'a> {
+        let Self { catalog, settings, shelf, interfaces, threads, ledger } = self;
         let until = limit.map(|limit| Instant::now() + limit);
         let over = AtomicBool::new(false);
         let stopped = || {
@@ -187,7 +218,7 @@ impl<'a, T: Intake> Live<'a, T> {
         let mut clerk = Clerk {
             catalog,
             shelf: &shelf,
-            book: Book::new(settings, &shelf),
+            book: Book::new(settings, &shelf, ledger),
             names: &names,
             places: &places,
             slots: &slots,
@@ -241,7 +272,7 @@ impl<'a, T: Intake> Live<'a, T> {
                 errors[place] = errors[place].take().or(ended);
             }
         });
-        clerk.observe();
+        clerk.observe(true);
         let tallies = clerk.tallies();
         let (ledger, events) = clerk.book.close();
         let total = Total::of(&tallies);
@@ -278,7 +309,7 @@ struct Clerk<'a, 's, 'o> {
     places: &'s [usize],
     slots: &'s [Slot],
     take_notice: &'s Receiver<String>,
-    observer: &'o mut dyn FnMut(&LiveState<'_>),
+    observer: &'o mut dyn FnMut(&mut LiveState<'_, '_>),
 }
 
 impl Clerk<'_, '_, '_> {
@@ -287,7 +318,7 @@ impl Clerk<'_, '_, '_> {
         let mut next = Instant::now();
         loop {
             if Instant::now() >= next {
-                self.observe();
+                self.observe(false);
                 next = Instant::now() + OBSERVE;
             }
             match take_full.recv_deadline(next) {
@@ -307,7 +338,7 @@ impl Clerk<'_, '_, '_> {
         self.slots.iter().map(Slot::read).collect()
     }
 
-    fn observe(&mut self) {
+    fn observe(&mut self, last: bool) {
         let tallies = self.tallies();
         let mut interfaces: Vec<InterfaceCounts> =
             self.names.iter().map(|name| InterfaceCounts { name: name.clone(), ..InterfaceCounts::default() }).collect();
@@ -318,8 +349,8 @@ impl Clerk<'_, '_, '_> {
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
         let lists = self.shelf.built().into_iter().map(list).collect();
         let notices = self.take_notice.try_iter().collect();
-        let (catalog, ledger) = (self.catalog, &self.book.ledger);
-        (self.observer)(&LiveState { catalog, ledger, interfaces, counts, messages, given_up, lists, notices });
+        let (catalog, book) = (self.catalog, &mut self.book);
+        (self.observer)(&mut LiveState { catalog, book, last, interfaces, counts, messages, given_up, lists, notices });
     }
 }
 

@@ -12,6 +12,8 @@ mod live;
 mod messages;
 mod replay;
 mod search;
+#[cfg(feature = "live")]
+mod sensor;
 mod shelf;
 #[cfg(feature = "live")]
 mod tally;
@@ -26,11 +28,14 @@ pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads
 pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
+#[cfg(feature = "live")]
+pub use self::sensor::{Board, Say, Sensor, StateConfig, prepare_state_directory};
 
 use std::sync::{Arc, Mutex};
 
 use crate::decode;
 use crate::export::EventLog;
+use crate::export::series::SeriesConfig;
 use crate::ledger::Masking;
 use crate::watchlist::{Patterns, SearchList};
 
@@ -45,6 +50,8 @@ pub struct Settings {
     pub decode: decode::Config,
     /// What to watch beside the generated names. The report speaks of them too.
     pub patterns: Arc<Patterns>,
+    /// Which sources have metrics of their own, if any.
+    pub series: Option<SeriesConfig>,
     /// What clients may append to the names that they look for.
     pub search_list: SearchList,
     /// What is kept and shown of sources.

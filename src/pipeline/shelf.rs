@@ -66,6 +66,11 @@ impl<'a> Shelf<'a> {
         lists.collect()
     }
 
+    /// The families that it has lists of.
+    pub(super) const fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
     /// What tells of events, if anything does, with names from here.
     pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
         settings.events.as_ref().map(|log| Events::new(self.catalog, self, Arc::clone(log)))

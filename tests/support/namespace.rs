@@ -47,7 +47,9 @@ impl Namespace {
     fn create(&self) -> Result<(), String> {
         let name = &self.0;
         let lines = PAIR.iter().map(|line| format!("-n {name} {line}"));
-        for line in [format!("netns add {name}")].into_iter().chain(lines) {
+        // The sensor serves HTTP on loopback.
+        let first = [format!("netns add {name}"), format!("-n {name} link set lo up")];
+        for line in first.into_iter().chain(lines) {
             let output = Command::new("ip").args(line.split(' ')).output().map_err(|error| format!("ip (iproute2): {error}"))?;
             if !output.status.success() {
                 return Err(format!("ip {line}: {}", String::from_utf8_lossy(&output.stderr).trim()));
