@@ -5,22 +5,25 @@
 
 mod support;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Config, Outcome};
 use dgawatch::dga::Catalog;
-use dgawatch::export::{Report, ReportFormat};
+use dgawatch::export::http::Board;
+use dgawatch::export::series::SeriesConfig;
+use dgawatch::export::{EventLog, Report, ReportFormat};
 use dgawatch::ledger::Masking;
-use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Settings, Threads};
+use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Patterns, SearchList};
 use serde_json::Value;
 use support::names;
 use support::packets::{at, ethernet, query, tcp, udp};
+use tempfile::TempDir;
 
 /// Frames and when they come. An end of the world by packets: one without octets.
 struct Script {
@@ -62,6 +65,19 @@ impl Intake for Script {
     }
 }
 
+fn settings() -> Settings {
+    Settings {
+        skew: 1,
+        max_sources: 1_000,
+        decode: Config::new(&[], &[]),
+        patterns: Arc::new(Patterns::default()),
+        search_list: SearchList::default(),
+        masking: Masking::default(),
+        events: None,
+        series: None,
+    }
+}
+
 /// Runs a worker for each script on one interface, until the first ends; returns the report and the last counts.
 fn run(
     scripts: Vec<Vec<(Timestamp, Vec<u8>)>>,
@@ -71,17 +87,7 @@ fn run(
 ) -> (Value, InterfaceCounts) {
     let mut catalog = Catalog::default();
     catalog.add("conficker-b").unwrap();
-    let patterns = Arc::new(Patterns::default());
-    let settings = Settings {
-        skew: 1,
-        max_sources: 1_000,
-        decode: Config::new(&[], &[]),
-        patterns,
-        search_list: SearchList::default(),
-        masking: Masking::default(),
-        events: None,
-        series: None,
-    };
+    let settings = settings();
     let done: Vec<Arc<AtomicBool>> = scripts.iter().map(|_| Arc::default()).collect();
     let taps = scripts.into_iter().zip(&done).map(|(frames, done)| Script {
         frames,
@@ -234,4 +240,57 @@ fn lists_are_built_ahead() {
         assert_eq!(state.counts.of(Outcome::DnsQuery), 0);
     });
     assert_eq!(most.load(Ordering::Relaxed), 4);
+}
+
+/// List days that no packet is held against any more are let go and summed up; those that are open come back at the next
+/// start, and what is seen of the sensor says so.
+#[test]
+fn days_that_are_over() {
+    let folder = TempDir::new().unwrap();
+    let log = folder.path().join("events");
+    let state = StateConfig { directory: folder.path().to_owned(), interval: Duration::from_secs(60) };
+    let mut catalog = Catalog::default();
+    catalog.add("conficker-b").unwrap();
+    let events = Some(Arc::new(Mutex::new(EventLog::open(&log).unwrap())));
+    let series = Some(SeriesConfig { max_sources: 10, prefix: None });
+    let settings = Settings { events, series, ..settings() };
+    let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
+    let run = |frames: Vec<(Timestamp, Vec<u8>)>| {
+        let done = Arc::new(AtomicBool::new(false));
+        let script = Script { frames, next: 0, done: Arc::clone(&done), error: None, counts: TapCounts::default() };
+        let now = || second(3 * DAY + 60);
+        let threads = Threads { clock: Box::new(now), ..Threads::default() };
+        let mut live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![script])], threads);
+        state.restore(&catalog, &settings, &*say).into_iter().for_each(|ledger| live.go_on_from(ledger));
+        let (mut sensor, board) = Sensor::new(&catalog, &settings, Box::new(now), Arc::default(), Arc::clone(&say));
+        sensor.keep_state(&state, || Ok(())).unwrap();
+        let mut was_ready = false;
+        live.run(&done, None, &mut |state| {
+            sensor.look(state);
+            was_ready |= board.is_ready().is_ok();
+        });
+        assert!(was_ready && board.is_ready().is_err(), "it is ready while it runs");
+        board.snapshot()
+    };
+    let (old, new) = (names("conficker-b", "2009-03-31"), names("conficker-b", "2009-04-03"));
+    let mut frames: Vec<_> = old[..5].iter().map(|name| (second(7), asks("192.0.2.7", name))).collect();
+    frames.extend(new[..4].iter().map(|name| (second(3 * DAY), asks("192.0.2.8", name))));
+    let seen = run(frames);
+    assert_eq!((seen.table.used, seen.families[0].infected, seen.families[0].matches), (1, 1, 9));
+    let matches = |source: &str| seen.series.iter().find(|row| row.source == source).map(|row| row.matches);
+    assert_eq!((matches("192.0.2.7"), matches("192.0.2.8"), matches("other")), (Some(5), Some(4), Some(0)));
+
+    // Started again, without a packet: one more name is enough for what was seen before.
+    let seen = run(vec![(second(3 * DAY + 1), asks("192.0.2.8", &new[9]))]);
+    assert_eq!((seen.table.used, seen.families[0].infected, seen.families[0].matches), (1, 1, 1));
+    let page = state.restore(&catalog, &settings, &*say).unwrap();
+    let rows: Vec<_> = page.rows().map(|(key, evidence)| (key.source.to_string(), evidence.distinct_names())).collect();
+    assert_eq!(rows, [("192.0.2.8".to_owned(), 5)]);
+
+    let told = std::fs::read_to_string(&log).unwrap();
+    let events: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |kind: &str, source: &str| events.iter().filter(|event| event["event"] == kind && event["source"] == source).count();
+    assert_eq!((of("infected", "192.0.2.7"), of("infected", "192.0.2.8")), (1, 1));
+    let over = events.iter().find(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-03-31").unwrap();
+    assert_eq!((&over["infected"], &over["matches"]), (&1.into(), &5.into()));
 }
