@@ -381,6 +381,14 @@ struct Sensor {
     errors: BufReader<ChildStderr>,
 }
 
+/// However a test ends, its sensor does too.
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 impl Sensor {
     fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dgawatch"));

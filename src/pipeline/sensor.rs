@@ -231,6 +231,8 @@ impl<'a> Sensor<'a> {
 
     /// Looks at what the clerk has.
     pub fn look(&mut self, state: &mut LiveState<'_, '_>) {
+        // Each is told once.
+        state.notices.iter().for_each(|notice| (self.board.say)(notice));
         while let Ok((query, answer)) = self.questions.try_recv() {
             // Who asked may have gone.
             let _ = answer.send(self.page(state.ledger(), &query));
@@ -240,7 +242,6 @@ impl<'a> Sensor<'a> {
             return;
         }
         self.next = now + SNAPSHOT;
-        state.notices.iter().for_each(|notice| (self.board.say)(notice));
         self.watch_clock(now);
         self.close_days(state);
         if self.board.rotate.swap(false, Ordering::Relaxed) {
