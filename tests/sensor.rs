@@ -261,7 +261,7 @@ fn days_that_are_over() {
         let now = || second(3 * DAY + 60);
         let threads = Threads { clock: Box::new(now), ..Threads::default() };
         let mut live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![script])], threads);
-        state.restore(&catalog, &settings, &*say).into_iter().for_each(|ledger| live.go_on_from(ledger));
+        live.go_on_from(state.restore(&catalog, &settings, &*say));
         let (mut sensor, board) = Sensor::new(&catalog, &settings, Box::new(now), Arc::default(), Arc::clone(&say));
         sensor.keep_state(&state, || Ok(())).unwrap();
         let mut was_ready = false;
@@ -293,4 +293,5 @@ fn days_that_are_over() {
     assert_eq!((of("infected", "192.0.2.7"), of("infected", "192.0.2.8")), (1, 1));
     let over = events.iter().find(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-03-31").unwrap();
     assert_eq!((&over["infected"], &over["matches"]), (&1.into(), &5.into()));
+    assert!(!events.iter().any(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-04-03"), "it goes on");
 }

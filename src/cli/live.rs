@@ -206,8 +206,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sandbox = prepared.enter(&access).map_err(Failure::Said)?;
 
     let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
-    let restored = state.as_ref().and_then(|state| state.restore(&catalog, &settings, &say));
-    restored.into_iter().for_each(|ledger| live.go_on_from(ledger));
+    if let Some(state) = &state {
+        live.go_on_from(state.restore(&catalog, &settings, &say));
+    }
     let (mut sensor, board) = Sensor::new(&catalog, &settings, Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
     if let Some(state) = &state {
         sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;

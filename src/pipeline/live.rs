@@ -76,6 +76,7 @@ pub struct Live<'a, T = Tap> {
     interfaces: Vec<(String, Vec<T>)>,
     threads: Threads,
     ledger: Ledger,
+    goes_on: bool,
 }
 
 /// What there is to be known at a moment.
@@ -187,23 +188,28 @@ impl<'a, T: Intake> Live<'a, T> {
         self.threads.begin = Box::new(begin);
     }
 
-    /// Goes on from evidence that was found before.
-    pub fn go_on_from(&mut self, ledger: Ledger) {
-        self.ledger = ledger;
+    /// Goes on from evidence that was found before, if any was. List days that are open at the end are not summed up as
+    /// events then: the next run goes on.
+    pub fn go_on_from(&mut self, ledger: Option<Ledger>) {
+        self.goes_on = true;
+        if let Some(ledger) = ledger {
+            self.ledger = ledger;
+        }
     }
 
     /// Builds the lists of today, to listen to anything that packets can be taken from.
     pub fn of(catalog: &'a Catalog, settings: &'a Settings, interfaces: Vec<(String, Vec<T>)>, threads: Threads) -> Self {
         let shelf = Shelf::new(catalog);
         almanac::prepare(&shelf, catalog, settings.skew, (threads.clock)(), &|| false);
-        Self { catalog, settings, shelf, interfaces, threads, ledger: Ledger::new(settings.max_sources) }
+        let ledger = Ledger::new(settings.max_sources);
+        Self { catalog, settings, shelf, interfaces, threads, ledger, goes_on: false }
     }
 
     /// Listens until `stop` is raised or `limit` has passed. `observer` is called about once a second, and at the end.
     ///
     /// An interface that is gone for good and a worker that dies end it too: the report has why, as the interface's error.
     pub fn run(self, stop: &AtomicBool, limit: Option<Duration>, observer: &mut dyn FnMut(&mut LiveState<'_, '_>)) -> Report<'a> {
-        let Self { catalog, settings, shelf, interfaces, threads, ledger } = self;
+        let Self { catalog, settings, shelf, interfaces, threads, ledger, goes_on } = self;
         let until = limit.map(|limit| Instant::now() + limit);
         let over = AtomicBool::new(false);
         let stopped = || {
@@ -283,7 +289,7 @@ impl<'a, T: Intake> Live<'a, T> {
         let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
         let patterns = Arc::clone(&settings.patterns);
         let report = Report::new(catalog, captures.collect(), found, &days, settings.skew, ledger, patterns);
-        if let Some(mut events) = events {
+        if let Some(mut events) = events.filter(|_| !goes_on) {
             report.tell(&mut events);
         }
         report
