@@ -29,6 +29,7 @@ test: setup-tests lint docs
 lint:
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets $$(./deploy/features) -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 
 docs:
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" $(CARGO) doc --locked --no-deps --document-private-items $$(./deploy/features)

@@ -3,11 +3,11 @@
 use super::Settings;
 use super::shelf::Shelf;
 use super::worker::Findings;
-use crate::day::Day;
-use crate::dga::FamilyId;
 use crate::export::Events;
 use crate::export::series::Series;
 use crate::ledger::{Hit, Ledger, Masking, Sighting};
+#[cfg(feature = "live")]
+use crate::{day::Day, dga::FamilyId};
 
 /// The ledger and what goes with it: no address goes past it unmasked.
 pub(super) struct Book<'a> {
