@@ -15,7 +15,7 @@ use dgawatch::decode::{Config, Outcome};
 use dgawatch::dga::Catalog;
 use dgawatch::export::http::Board;
 use dgawatch::export::series::SeriesConfig;
-use dgawatch::export::{EventLog, Report, ReportFormat};
+use dgawatch::export::{EventLog, Report, ReportFormat, metrics_text};
 use dgawatch::ledger::Masking;
 use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
@@ -294,4 +294,105 @@ fn days_that_are_over() {
     let over = events.iter().find(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-03-31").unwrap();
     assert_eq!((&over["infected"], &over["matches"]), (&1.into(), &5.into()));
     assert!(!events.iter().any(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-04-03"), "it goes on");
+}
+
+/// Packets that are made when they are taken, so many that a memory that grew with them would show.
+struct Hours {
+    list: Box<dyn Fn(Day) -> Vec<String> + Send>,
+    names: (Day, Vec<String>),
+    next: u64,
+    counts: TapCounts,
+    /// What the clock says: the time of the latest packet.
+    now: Arc<AtomicU64>,
+    done: Arc<AtomicBool>,
+}
+
+impl Hours {
+    /// A packet every 400 ms.
+    const STEP: u64 = 400_000_000;
+    const HOURS: u64 = 74;
+    const PACKETS: u64 = Self::HOURS * 3_600_000_000_000 / Self::STEP;
+}
+
+impl Intake for Hours {
+    fn take(&mut self, most: usize, mut each: impl FnMut(Record<'_>)) -> Result<usize, String> {
+        let until = (self.next + most as u64).min(Self::PACKETS);
+        for number in self.next..until {
+            let time = Timestamp::from_nanos(second(20 * 3_600).as_nanos() + number * Self::STEP);
+            if time.day() != self.names.0 {
+                self.names = (time.day(), (self.list)(time.day()));
+            }
+            // Every tenth asks for a name of its day, from one of 100 hosts; the others for what nobody generates.
+            let name = if number % 10 == 0 { &self.names.1[number as usize / 10 % 250] } else { "www.example.com" };
+            let data = asks(&format!("192.0.2.{}", number % 100), name);
+            each(Record { time, link: LinkType::ETHERNET, data: &data });
+            self.now.store(time.as_nanos(), Ordering::Relaxed);
+        }
+        let taken = until - self.next;
+        (self.next, self.counts.received) = (until, self.counts.received + taken);
+        self.done.store(taken == 0, Ordering::Relaxed);
+        // So that the clerk sees hours go by, not days.
+        thread::sleep(Duration::from_millis(4));
+        Ok(taken as usize)
+    }
+
+    fn wait(&mut self, most: Duration) {
+        thread::sleep(most.min(Duration::from_millis(5)));
+    }
+
+    fn counts(&mut self) -> TapCounts {
+        self.counts
+    }
+
+    fn notice(&mut self) -> Option<String> {
+        None
+    }
+}
+
+/// Three days in seconds, over three midnights, asked for metrics all the while: every packet is accounted for, every
+/// match found, what is over is let go, and memory stays what it is.
+#[test]
+fn three_days() {
+    let mut catalog = Catalog::default();
+    catalog.add("conficker").unwrap();
+    let settings = Settings { series: Some(SeriesConfig { max_sources: 10, prefix: None }), ..settings() };
+    let (now, done) = (Arc::new(AtomicU64::new(second(20 * 3_600).as_nanos())), Arc::new(AtomicBool::new(false)));
+    let clock = || {
+        let now = Arc::clone(&now);
+        Box::new(move || Timestamp::from_nanos(now.load(Ordering::Relaxed)))
+    };
+    let list = Box::new(|day: Day| names("conficker-b", &day.to_string()));
+    let first = second(0).day();
+    let hours = Hours {
+        names: (first, list(first)),
+        list,
+        next: 0,
+        counts: TapCounts::default(),
+        now: Arc::clone(&now),
+        done: Arc::clone(&done),
+    };
+    let threads = Threads { clock: clock(), ..Threads::default() };
+    let live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![hours])], threads);
+    let (mut sensor, board) = Sensor::new(&catalog, &settings, clock(), Arc::default(), Arc::new(|_: &str| {}));
+    let mut memory = vec![];
+    live.run(&done, None, &mut |state| {
+        sensor.look(state);
+        metrics_text(&board.snapshot()).unwrap();
+        memory.push(resident());
+        assert_eq!(state.counts.total(), state.interfaces[0].received);
+    });
+    let seen = board.snapshot();
+    assert_eq!((seen.interfaces[0].packets, seen.outcomes.total()), (Hours::PACKETS, Hours::PACKETS));
+    assert_eq!((seen.families[1].matches, seen.interfaces[0].dropped_by_queue), (Hours::PACKETS / 10, 0));
+    // Ten hosts ask on each of four days; of these the first is gone.
+    assert_eq!((seen.families[1].infected, seen.table.used), (10, 30));
+    let (early, late) = (memory[memory.len() / 4], *memory.last().unwrap());
+    // Less than 50 octets for each packet in between; other tests of this process take some of it.
+    assert!(memory.len() >= 8 && late < early + (24 << 20), "{early} octets after a quarter, {late} at the end");
+}
+
+/// Octets of memory in use.
+fn resident() -> u64 {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    4_096 * pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
 }
