@@ -152,12 +152,10 @@ impl http::Board for Board {
             .to_owned())
     }
 
-    fn sources(&self, query: &SourceQuery) -> SourcePage {
+    fn sources(&self, query: &SourceQuery) -> Option<SourcePage> {
         let (give, take) = bounded(1);
-        if self.ask.try_send((query.clone(), give)).is_err() {
-            return SourcePage::default();
-        }
-        take.recv_timeout(PATIENCE).unwrap_or_default()
+        self.ask.try_send((query.clone(), give)).ok()?;
+        take.recv_timeout(PATIENCE).ok()
     }
 
     fn say(&self, sentence: &str) {

@@ -40,13 +40,13 @@ impl Board for Sensor {
         if self.reload_fails.load(Ordering::SeqCst) { Err("the list is bad".to_owned()) } else { Ok("3 lists".to_owned()) }
     }
 
-    fn sources(&self, query: &SourceQuery) -> SourcePage {
+    fn sources(&self, query: &SourceQuery) -> Option<SourcePage> {
         let wanted = |row: &&SourceRow| {
             query.family.as_ref().is_none_or(|family| *family == row.family)
                 && query.verdict.is_none_or(|verdict| verdict == row.verdict)
         };
         let rows: Vec<SourceRow> = self.rows.iter().filter(wanted).cloned().collect();
-        SourcePage { total: rows.len(), rows: rows.into_iter().skip(query.offset).take(query.limit).collect() }
+        Some(SourcePage { total: rows.len(), rows: rows.into_iter().skip(query.offset).take(query.limit).collect() })
     }
 
     fn say(&self, sentence: &str) {

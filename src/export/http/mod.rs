@@ -95,8 +95,8 @@ pub trait Board: Send + Sync {
     /// Why all stays as it was, in one sentence.
     fn reload(&self) -> Result<String, String>;
 
-    /// A page of evidence, in the order of reports. May take long.
-    fn sources(&self, query: &SourceQuery) -> SourcePage;
+    /// A page of evidence, in the order of reports; nothing when nobody has time to look. May take long.
+    fn sources(&self, query: &SourceQuery) -> Option<SourcePage>;
 
     /// Takes what the operator should know of the server, in one sentence.
     fn say(&self, sentence: &str);

@@ -118,7 +118,7 @@ async fn sources(site: &Arc<Site>, query: &str) -> Reply {
         Err(why) => return Reply::json(StatusCode::BAD_REQUEST, &api::Failure { error: &why }),
     };
     let (board, asked) = (Arc::clone(&site.board), query.clone());
-    let page: Option<SourcePage> = site.clerk.run(move || board.sources(&asked)).await;
+    let page: Option<SourcePage> = site.clerk.run(move || board.sources(&asked)).await.flatten();
     page.map_or_else(
         || busy("too many requests wait for the table of sources"),
         |page| Reply::json(StatusCode::OK, &api::sources(&query, &page)),
