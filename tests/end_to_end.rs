@@ -63,7 +63,7 @@ fn sensor() {
     let start = || {
         let child = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
             .args(["live", "--interface", "span", "--family", "conficker-b", "--state-dir", &state, "--events", &path("events")])
-            .args(["--state-interval", "1", "--format", "json"])
+            .args(["--state-interval", "1", "--user", "nobody", "--format", "json"])
             .stdout(Stdio::null())
             .spawn();
         Running(child.unwrap())

@@ -1,6 +1,9 @@
 //! What a sensor gives up once its captures and sockets are open, as flags.
 
 use std::fmt::{self, Display, Formatter};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 
 use clap::{Args, ValueEnum};
 use dgawatch::process::{Access, Keep, Role, Sandbox, User, give_up};
@@ -58,6 +61,16 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Makes a directory that is to be written to when everything is given up, where it is missing.
+    pub(super) fn make_directory(&self, directory: &Path) -> Result<(), Failure> {
+        if directory.is_dir() {
+            return Ok(());
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        let made = made.and_then(|()| self.user.as_ref().map_or(Ok(()), |user| user.give(directory)));
+        made.map_err(|error| Failure::Said(format!("directory {} cannot be made: {error}", directory.display())))
+    }
+
     /// Gives everything up, says what stands, and returns how threads confine themselves. Before other threads are started, after everything is open.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dgawatch::export::http::Server;
-use dgawatch::pipeline::{Live, LiveState, Sensor, StateConfig, Thread, Threads, prepare_state_directory};
+use dgawatch::pipeline::{Live, LiveState, Sensor, StateConfig, Thread, Threads};
 use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
@@ -90,13 +90,9 @@ impl Arguments {
     /// What may still be opened when the captures are open.
     fn access(&self) -> Access {
         let mut access = Access::default();
-        for file in self.families.files().chain(self.matching.files()).chain(self.config.as_deref()) {
-            if !access.reload(file) {
-                say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
-            }
-        }
         let web = self.web.config().web_config;
-        for file in web.iter() {
+        let files = self.families.files().chain(self.matching.files()).chain(self.config.as_deref()).chain(web.as_deref());
+        for file in files {
             if !access.reload(file) {
                 say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
             }
@@ -181,10 +177,9 @@ struct State {
 }
 
 impl State {
-    fn config(&self) -> Result<Option<StateConfig>, Failure> {
-        let Some(directory) = &self.directory else { return Ok(None) };
-        prepare_state_directory(directory).map_err(Failure::Said)?;
-        Ok(Some(StateConfig { directory: directory.clone(), interval: Duration::from_secs(self.interval.into()) }))
+    fn config(&self) -> Option<StateConfig> {
+        let directory = self.directory.clone()?;
+        Some(StateConfig { directory, interval: Duration::from_secs(self.interval.into()) })
     }
 }
 
@@ -195,8 +190,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let notifier = Notifier::connect().map_err(Failure::Said)?;
-    let state = arguments.state.config()?;
-    let (prepared, access) = (arguments.prepare()?, arguments.access());
+    let state = arguments.state.config();
+    let prepared = arguments.prepare()?;
+    state.as_ref().map_or(Ok(()), |state| prepared.make_directory(&state.directory))?;
+    let access = arguments.access();
 
     // What takes rights comes before they are given up.
     let capture = arguments.capture.config(settings.decode.capture_filter());

@@ -29,7 +29,7 @@ pub use self::messages::messages;
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]
-pub use self::sensor::{Board, Say, Sensor, StateConfig, prepare_state_directory};
+pub use self::sensor::{Board, Say, Sensor, StateConfig};
 
 use std::sync::{Arc, Mutex};
 

@@ -10,7 +10,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -427,12 +427,4 @@ fn interface(counts: &super::live::InterfaceCounts) -> Interface {
         startup_discarded: counts.startup_discarded,
         last_packet: counts.last_packet,
     }
-}
-
-/// Whether a directory can hold state: made where it is missing.
-///
-/// # Errors
-/// One sentence.
-pub fn prepare_state_directory(directory: &Path) -> Result<(), String> {
-    std::fs::create_dir_all(directory).map_err(|error| format!("state directory {} cannot be made: {error}", directory.display()))
 }

@@ -3,6 +3,9 @@
 //! Source: capabilities(7), credentials(7), `PR_SET_NO_NEW_PRIVS` in prctl(2).
 
 use std::fmt::{self, Display, Formatter};
+use std::io;
+use std::os::unix::fs::chown;
+use std::path::Path;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::errno::Errno;
@@ -35,6 +38,14 @@ impl User {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Makes it the owner of a file or directory.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn give(&self, path: &Path) -> io::Result<()> {
+        chown(path, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
     }
 }
 
