@@ -147,3 +147,22 @@ fn a_closed_pipe_is_no_failure() {
         assert_eq!(printed(&output, 0).1, "");
     }
 }
+
+/// What was given up ends a strict replay with 1, once all is reported; nothing given up, with 0.
+#[test]
+fn strict() {
+    let (out, err) = printed(&dgawatch(&["replay", "--strict", "pcaps/subscribers.pcap"]), 1);
+    assert!(out.contains("\nNot read\n") && out.contains("7 sources infected"), "{out}");
+    assert!(err.contains("(--strict)") && err.lines().count() == 1, "{err}");
+    let (out, err) = printed(&dgawatch(&["replay", "--strict", "pcaps/carried.pcap"]), 0);
+    assert!(!out.contains("Not read") && err.is_empty(), "{out}{err}");
+}
+
+/// Tunnels that are to stay closed are given up, and told.
+#[test]
+fn closed_tunnels() {
+    let (out, _) = printed(&dgawatch(&["replay", "--strict", "--no-tunnel", "gre,vxlan", "pcaps/carried.pcap"]), 1);
+    assert!(out.contains("5 sources infected") && out.contains("16  26.23 %  packets in a tunnel that was not opened"), "{out}");
+    let (_, err) = printed(&dgawatch(&["decode", "--no-tunnel", "wormhole", "pcaps/carried.pcap"]), 2);
+    assert!(err.contains("wormhole") && err.contains("gtp-u"), "{err}");
+}
