@@ -386,6 +386,8 @@ fn three_days() {
     assert_eq!((seen.families[1].matches, seen.interfaces[0].dropped_by_queue), (Hours::PACKETS / 10, 0));
     // Ten hosts ask on each of four days; of these the first is gone.
     assert_eq!((seen.families[1].infected, seen.table.used), (10, 30));
+    // Six days of three families, each once or, where it was let go and asked for again, a little more often.
+    assert!((18..30).contains(&seen.list_builds.done) && seen.list_builds.seconds > 0.0, "{:?}", seen.list_builds);
     let (early, late) = (memory[memory.len() / 4], *memory.last().unwrap());
     // Less than 50 octets for each packet in between; other tests of this process take some of it.
     assert!(memory.len() >= 8 && late < early + (24 << 20), "{early} octets after a quarter, {late} at the end");

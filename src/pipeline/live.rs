@@ -97,6 +97,8 @@ pub struct LiveState<'s, 'b> {
     pub given_up: GivenUpCounts,
     /// The lists around now that are built.
     pub lists: Vec<OpenList>,
+    /// How many lists were built, and how long that took in all.
+    pub builds: (u64, Duration),
     /// What an operator should know, one sentence each; told once.
     pub notices: Vec<String>,
 }
@@ -354,9 +356,9 @@ impl Clerk<'_, '_, '_> {
         let Total { counts, messages, given_up } = Total::of(&tallies);
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
         let lists = self.shelf.built().into_iter().map(list).collect();
-        let notices = self.take_notice.try_iter().collect();
+        let (builds, notices) = (self.shelf.builds(), self.take_notice.try_iter().collect());
         let (catalog, book) = (self.catalog, &mut self.book);
-        (self.observer)(&mut LiveState { catalog, book, last, interfaces, counts, messages, given_up, lists, notices });
+        (self.observer)(&mut LiveState { catalog, book, last, interfaces, counts, messages, given_up, lists, builds, notices });
     }
 }
 

@@ -7,7 +7,7 @@
 //!
 //! The clerk is never kept waiting: a snapshot is handed over, a state that is still being written is not written twice.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -74,7 +74,6 @@ pub struct Sensor<'a> {
     clock: Box<Clock>,
     keeper: Option<Keeper>,
     started: Timestamp,
-    seen_lists: BTreeSet<(FamilyId, Day)>,
     retired_before: Option<Day>,
     sources: Vec<(u64, u64)>,
     next: Instant,
@@ -184,7 +183,6 @@ impl<'a> Sensor<'a> {
             clock,
             keeper: None,
             started,
-            seen_lists: BTreeSet::new(),
             retired_before: None,
             sources: vec![(0, 0); catalog.iter().len()],
             next: now,
@@ -308,8 +306,7 @@ impl<'a> Sensor<'a> {
         }
     }
 
-    fn snapshot(&mut self, state: &mut LiveState<'_, '_>) -> Snapshot {
-        self.seen_lists.extend(state.lists.iter().map(|list| (list.family, list.list_day)));
+    fn snapshot(&self, state: &mut LiveState<'_, '_>) -> Snapshot {
         let family = |id: FamilyId| self.catalog.family(id).id().to_owned();
         let families = self.catalog.iter().zip(state.matched()).zip(&self.sources);
         let families = families.map(|(((_, family), &(matches, responses)), &(suspect, infected))| FamilyCounts {
@@ -345,7 +342,7 @@ impl<'a> Sensor<'a> {
                 .map(|list| OpenList { family: family(list.family), list_day: list.list_day, names: list.names as u64 })
                 .collect(),
             list_bytes: state.lists.iter().map(|list| list.octets as u64).sum(),
-            list_builds: Builds { done: self.seen_lists.len() as u64, ..Builds::default() },
+            list_builds: Builds { done: state.builds.0, seconds: state.builds.1.as_secs_f64(), ..Builds::default() },
             families: families.collect(),
             table: Table {
                 used: state.ledger().len() as u64,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::Settings;
 use crate::day::Day;
@@ -22,6 +23,9 @@ pub(super) struct Shelf<'a> {
 
 #[derive(Default)]
 struct State {
+    /// Lists built, and the time that took.
+    builds: u64,
+    building: Duration,
     places: BTreeMap<(FamilyId, Day), Place>,
     /// Lists to keep whatever they take.
     reserved: BTreeSet<(FamilyId, Day)>,
@@ -76,6 +80,13 @@ impl<'a> Shelf<'a> {
         settings.events.as_ref().map(|log| Events::new(self.catalog, self, Arc::clone(log)))
     }
 
+    /// How many lists were built, and how long that took in all.
+    #[cfg(feature = "live")]
+    pub(super) fn builds(&self) -> (u64, Duration) {
+        let state = self.state();
+        (state.builds, state.building)
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing is left half done under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -93,7 +104,13 @@ impl Lists for Shelf<'_> {
             Arc::clone(&place.list)
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
-        let list = Arc::clone(cell.get_or_init(|| Arc::new(List::build(self.catalog.family(family), edition, &self.hasher))));
+        let list = Arc::clone(cell.get_or_init(|| {
+            let begun = Instant::now();
+            let list = List::build(self.catalog.family(family), edition, &self.hasher);
+            let state = &mut *self.state();
+            (state.builds, state.building) = (state.builds + 1, state.building + begun.elapsed());
+            Arc::new(list)
+        }));
         let freed = self.state().make_room(key, list.size());
         // Large ones take a while to free: not under the lock.
         drop(freed);
