@@ -5,14 +5,14 @@
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Config, Decoder, Reading};
-use dgawatch::dga::{Catalog, FamilyId};
+use dgawatch::dga::Catalog;
 use dgawatch::source::{LinkType, Record};
-use dgawatch::watchlist::{Hasher, List, Lists, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Hasher, Patterns, SearchList, Watchlist};
+use support::lists::Fresh;
 use support::names;
 use support::packets::{at, ethernet, nxdomain, query, udp};
 
@@ -37,17 +37,6 @@ unsafe impl GlobalAlloc for Counting {
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
-
-struct Fresh<'a> {
-    catalog: &'a Catalog,
-    hasher: Hasher,
-}
-
-impl Lists for Fresh<'_> {
-    fn get(&self, family: FamilyId, edition: Day) -> Arc<List> {
-        Arc::new(List::build(self.catalog.family(family), edition, &self.hasher))
-    }
-}
 
 /// Queries and responses, over IPv4 and IPv6, tagged and in tunnels, listed names, near misses and names that are neither.
 #[test]

@@ -7,30 +7,18 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::Arc;
 
-use dgawatch::day::{Day, Timestamp};
-use dgawatch::dga::{Catalog, FamilyId};
+use dgawatch::day::Timestamp;
+use dgawatch::dga::Catalog;
 use dgawatch::name::{Name, RawName};
-use dgawatch::watchlist::{Hasher, List, Lists, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Hasher, Patterns, SearchList, Watchlist};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::captures::{Packet, USUAL};
+use support::lists::Fresh;
 use support::packets::{at, ethernet, nxdomain, query, udp};
 use support::{dgawatch, names, printed};
 use tempfile::TempDir;
-
-/// Builds each list anew: few are asked for.
-struct Fresh<'a> {
-    catalog: &'a Catalog,
-    hasher: Hasher,
-}
-
-impl Lists for Fresh<'_> {
-    fn get(&self, family: FamilyId, edition: Day) -> Arc<List> {
-        Arc::new(List::build(self.catalog.family(family), edition, &self.hasher))
-    }
-}
 
 /// What is found for a name, its letters in upper case: indices of listed names, and patterns.
 fn found(watchlist: &mut Watchlist<'_>, patterns: &Patterns, name: &Name) -> (Vec<u32>, BTreeSet<String>) {

@@ -296,6 +296,25 @@ fn days_that_are_over() {
     assert!(!events.iter().any(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-04-03"), "it goes on");
 }
 
+/// A message in two segments is of the packet that came last, in whatever order they lie in the stream, and whatever the
+/// clock did meanwhile.
+#[test]
+fn times_of_messages_in_segments() {
+    let name = &names("conficker-b", "2009-03-31")[0];
+    let message = query(1, name, 1);
+    let stream = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let (client, server) = (at("192.0.2.7", 4_000), at("192.0.2.53", 53));
+    let segment = |from: usize, to: usize| ethernet(&[], &tcp(client, server, 8 + from as u32, 24, &stream[from..to]));
+    for (order, times) in [([0, 1], [3, 7]), ([1, 0], [3, 7]), ([0, 1], [7, 3]), ([1, 0], [7, 3])] {
+        let parts = [segment(0, 20), segment(20, stream.len())];
+        let mut frames = vec![(second(1), ethernet(&[], &tcp(client, server, 7, 2, b"")))];
+        frames.extend(order.iter().zip(times).map(|(part, time)| (second(time), parts[*part].clone())));
+        let (report, _) = run(vec![frames], None, second(60), &mut |_| {});
+        let expected = format!("2009-03-31T00:00:0{}.000000Z", times[1]);
+        assert_eq!(report["sources"][0]["first_seen"], *expected, "{order:?} {times:?}");
+    }
+}
+
 /// Packets that are made when they are taken, so many that a memory that grew with them would show.
 struct Hours {
     list: Box<dyn Fn(Day) -> Vec<String> + Send>,

@@ -89,8 +89,11 @@ impl<'a> Worker<'a> {
         match reading {
             Reading::Message(message) => look_up(&message, watchlist, &mut batch.findings),
             Reading::Piece(piece) => match assembler {
-                // Nobody asks here which packet completed a message.
-                Some(assembler) => assembler.take(0, &piece, &mut |_, message| look_up(message, watchlist, &mut batch.findings)),
+                Some(assembler) => {
+                    // Its number among this worker's: which packet came last decides the time of a message.
+                    let (number, findings) = (batch.packets, &mut batch.findings);
+                    assembler.take(number, &piece, &mut |_, message| look_up(message, watchlist, findings));
+                }
                 None => batch.pieces.push(&piece),
             },
             Reading::Nothing(Outcome::UnknownLink) => {

@@ -3,6 +3,7 @@
 
 pub mod captures;
 pub mod layers;
+pub mod lists;
 pub mod namespace;
 pub mod packets;
 pub mod population;
