@@ -15,6 +15,8 @@ mod flag_file;
 #[cfg(feature = "live")]
 mod live;
 mod names;
+#[cfg(feature = "live")]
+mod reload;
 mod replay;
 mod report;
 #[cfg(feature = "live")]

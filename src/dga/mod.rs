@@ -7,6 +7,8 @@ mod conficker;
 mod list;
 mod synthetic;
 
+use std::sync::Arc;
+
 use self::conficker::Conficker;
 use self::list::List;
 use self::synthetic::Synthetic;
@@ -86,10 +88,10 @@ pub type FamilyId = u16;
 /// Families that can be in use at once: as many as a word has bits.
 const MAX_FAMILIES: usize = 64;
 
-/// The families in use, in the order in which they were asked for.
-#[derive(Default)]
+/// The families in use, in the order in which they were asked for. A copy shares them.
+#[derive(Clone, Default)]
 pub struct Catalog {
-    families: Vec<Box<dyn Family>>,
+    families: Vec<Arc<dyn Family>>,
 }
 
 impl Catalog {
@@ -141,6 +143,11 @@ impl Catalog {
         self.families.iter().enumerate().map(|(id, family)| (id as FamilyId, &**family))
     }
 
+    /// Their identifiers, in this order.
+    pub fn ids(&self) -> Vec<String> {
+        self.families.iter().map(|family| family.id().to_owned()).collect()
+    }
+
     /// The family at a place.
     ///
     /// # Panics
@@ -156,7 +163,7 @@ impl Catalog {
         if self.families.len() == MAX_FAMILIES {
             return Err(format!("there are more than {MAX_FAMILIES} families and lists"));
         }
-        self.families.push(Box::new(family));
+        self.families.push(Arc::new(family));
         Ok(())
     }
 }

@@ -40,7 +40,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
     pub(super) fn new(
         paths: Vec<String>,
         settings: &'a Settings,
-        shelf: &'a Shelf<'_>,
+        shelf: &'a Shelf,
         progress: &'p mut dyn FnMut(Progress),
     ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
@@ -90,7 +90,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
+    pub(super) fn report(self, catalog: &Catalog, mut total: Total, settings: &Settings) -> Report {
         let Self { captures, mut book, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));

@@ -9,7 +9,13 @@ mod follow;
 mod listener;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(feature = "live")]
+mod live_state;
 mod messages;
+#[cfg(feature = "live")]
+mod plan;
+#[cfg(feature = "live")]
+mod reload;
 mod replay;
 mod search;
 #[cfg(feature = "live")]
@@ -24,8 +30,14 @@ pub use self::almanac::Clock;
 pub use self::clerk::Progress;
 pub use self::follow::follow;
 #[cfg(feature = "live")]
-pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads};
+pub use self::live::{Live, Thread, Threads};
+#[cfg(feature = "live")]
+pub use self::live_state::{InterfaceCounts, LiveState, OpenList};
 pub use self::messages::messages;
+#[cfg(feature = "live")]
+pub use self::plan::Plan;
+#[cfg(feature = "live")]
+pub use self::reload::Load;
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]

@@ -18,15 +18,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::Settings;
 use super::almanac::Clock;
-use super::live::LiveState;
+use super::live_state::{InterfaceCounts, LiveState};
+use super::plan::Plan;
+use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
-use crate::dga::{Catalog, FamilyId};
+use crate::dga::FamilyId;
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
-use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Snapshot, Table};
+use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventLog, StateFile};
-use crate::ledger::{Context, Key, Ledger, Verdict};
+use crate::ledger::{Key, Ledger, Verdict};
 
 /// How often a snapshot is made.
 const SNAPSHOT: Duration = Duration::from_secs(1);
@@ -60,18 +61,19 @@ pub struct Board {
     snapshot: Mutex<Arc<Snapshot>>,
     ready: AtomicBool,
     ask: Sender<Question>,
-    /// Raised to start the log of events anew.
-    rotate: Arc<AtomicBool>,
+    desk: Desk,
     say: Arc<Say>,
 }
 
 /// Looks at the clerk's evidence now and then.
-pub struct Sensor<'a> {
-    catalog: &'a Catalog,
-    settings: &'a Settings,
+pub struct Sensor {
     board: Arc<Board>,
     questions: Receiver<Question>,
-    clock: Box<Clock>,
+    /// Until there is a thread that reads again what is asked for.
+    loader: Option<Loader>,
+    /// Raised to start the log of events anew.
+    rotate: Arc<AtomicBool>,
+    clock: Arc<Clock>,
     keeper: Option<Keeper>,
     started: Timestamp,
     retired_before: Option<Day>,
@@ -114,9 +116,9 @@ impl StateConfig {
     }
 
     /// The evidence that an earlier run left, if it left any that can be used; what an operator should know goes to `say`.
-    pub fn restore(&self, catalog: &Catalog, settings: &Settings, say: &Say) -> Option<Ledger> {
-        let context = Context { catalog, patterns: &settings.patterns, masking: &settings.masking };
-        let (restored, warning) = self.file().load(MAX_STATE, |octets| context.read(octets, settings.max_sources));
+    pub fn restore(&self, plan: &Plan, say: &Say) -> Option<Ledger> {
+        let (context, bound) = (plan.context(), plan.settings.max_sources);
+        let (restored, warning) = self.file().load(MAX_STATE, |octets| context.read(octets, bound));
         warning.iter().for_each(|warning| say(warning));
         let restored = restored?;
         restored.left_out.iter().for_each(|sentence| say(sentence));
@@ -144,11 +146,8 @@ impl http::Board for Board {
         }
     }
 
-    fn reload(&self) -> Result<String, String> {
-        self.rotate.store(true, Ordering::Relaxed);
-        Ok("the log of events is begun anew; the web configuration is read whenever it changes; families, lists and patterns \
-            are read at the start"
-            .to_owned())
+    fn reload(&self, force: bool) -> Result<String, String> {
+        self.desk.ask_and_wait(force)
     }
 
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage> {
@@ -162,29 +161,24 @@ impl http::Board for Board {
     }
 }
 
-impl<'a> Sensor<'a> {
+impl Sensor {
     /// One that shows itself on the board that is returned. `rotate` tells to begin the log of events anew.
-    pub fn new(
-        catalog: &'a Catalog,
-        settings: &'a Settings,
-        clock: Box<Clock>,
-        rotate: Arc<AtomicBool>,
-        say: Arc<Say>,
-    ) -> (Self, Arc<Board>) {
+    pub fn new(clock: Arc<Clock>, rotate: Arc<AtomicBool>, say: Arc<Say>) -> (Self, Arc<Board>) {
         let (ask, questions) = bounded(QUESTIONS);
+        let (desk, loader) = Desk::new();
         let (snapshot, ready) = (Mutex::default(), AtomicBool::new(false));
-        let board = Arc::new(Board { snapshot, ready, ask, rotate, say });
+        let board = Arc::new(Board { snapshot, ready, ask, desk, say });
         let (started, now) = (clock(), Instant::now());
         let sensor = Self {
-            catalog,
-            settings,
             board: Arc::clone(&board),
             questions,
+            loader: Some(loader),
+            rotate,
             clock,
             keeper: None,
             started,
             retired_before: None,
-            sources: vec![(0, 0); catalog.iter().len()],
+            sources: vec![],
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -225,13 +219,51 @@ impl<'a> Sensor<'a> {
         Ok(())
     }
 
+    /// Reads again with `load` what is looked for, whenever that is asked for, on a thread that does `begin` first. `plan` is
+    /// what is looked for now.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    ///
+    /// # Panics
+    /// When there is such a thread already.
+    pub fn reload_with(
+        &mut self,
+        plan: Arc<Plan>,
+        load: Box<Load>,
+        begin: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let loader = self.loader.take().expect("one thread reads, no more");
+        let (clock, say) = (Arc::clone(&self.clock), Arc::clone(&self.board.say));
+        let serve = move || match begin() {
+            Ok(()) => loader.serve(plan, &*load, &*clock, &*say),
+            Err(why) => say(&format!("lists are not read again: {why}")),
+        };
+        let thread = thread::Builder::new().name("loader".to_owned()).spawn(serve);
+        thread.map(drop).map_err(|error| format!("no thread to read lists again: {error}"))
+    }
+
+    /// Has all that is looked for read again; the operator is told what came of it.
+    pub fn reload(&self) {
+        // Where others wait for it already, they get what is there now.
+        let _ = self.board.desk.ask(false);
+    }
+
+    /// Whether something is being read again.
+    pub fn is_reloading(&self) -> bool {
+        self.board.desk.is_busy()
+    }
+
     /// Looks at what the clerk has.
     pub fn look(&mut self, state: &mut LiveState<'_, '_>) {
         // Each is told once.
         state.notices.iter().for_each(|notice| (self.board.say)(notice));
         while let Ok((query, answer)) = self.questions.try_recv() {
             // Who asked may have gone.
-            let _ = answer.send(self.page(state.ledger(), &query));
+            let _ = answer.send(page(state, &query));
+        }
+        if let Some(plan) = self.board.desk.next() {
+            state.replace_plan(plan);
         }
         let now = Instant::now();
         if now < self.next && !state.last {
@@ -240,11 +272,14 @@ impl<'a> Sensor<'a> {
         self.next = now + SNAPSHOT;
         self.watch_clock(now);
         self.close_days(state);
-        if self.board.rotate.swap(false, Ordering::Relaxed) {
-            self.rotate();
+        if self.rotate.swap(false, Ordering::Relaxed)
+            && let Some(mut log) = events(state)
+            && let Err(why) = log.reopen()
+        {
+            (self.board.say)(&why);
         }
         if now >= self.next_count {
-            self.count_sources(state.ledger());
+            self.count_sources(state);
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
@@ -254,7 +289,7 @@ impl<'a> Sensor<'a> {
         let snapshot = Arc::new(self.snapshot(state));
         let today = (self.clock)().day();
         let listed = |id| state.lists.iter().any(|list| list.family == id && list.list_day == today);
-        self.board.ready.store(!state.last && self.catalog.iter().all(|(id, _)| listed(id)), Ordering::Relaxed);
+        self.board.ready.store(!state.last && state.plan.catalog.iter().all(|(id, _)| listed(id)), Ordering::Relaxed);
         *self.board.snapshot_place() = snapshot;
         self.save(state, now);
     }
@@ -263,7 +298,7 @@ impl<'a> Sensor<'a> {
     fn close_days(&mut self, state: &mut LiveState<'_, '_>) {
         let Some(latest) = state.interfaces.iter().filter_map(|interface| interface.last_packet).max() else { return };
         // A day longer than the lists are open: packets of two interfaces need not come in order.
-        let before = latest.day().plus(-i32::from(self.settings.skew) - 1);
+        let before = latest.day().plus(-i32::from(state.plan.settings.skew) - 1);
         if self.retired_before.is_none_or(|retired| before > retired) {
             self.retired_before = Some(before);
             state.retire(before);
@@ -280,26 +315,14 @@ impl<'a> Sensor<'a> {
         self.clocks = (clock, now);
     }
 
-    fn rotate(&self) {
-        if let Some(mut log) = self.events()
-            && let Err(why) = log.reopen()
-        {
-            (self.board.say)(&why);
-        }
-    }
-
-    fn events(&self) -> Option<std::sync::MutexGuard<'_, EventLog>> {
-        self.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Suspect and infected sources of each family, each once.
-    fn count_sources(&mut self, ledger: &Ledger) {
+    fn count_sources(&mut self, state: &LiveState<'_, '_>) {
         let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
-        for (key, evidence) in ledger.rows() {
+        for (key, evidence) in state.ledger().rows() {
             let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
             *verdict = (*verdict).max(Verdict::of(evidence));
         }
-        self.sources.fill((0, 0));
+        self.sources = vec![(0, 0); state.plan.catalog.iter().len()];
         for ((family, _), verdict) in verdicts {
             let (suspect, infected) = &mut self.sources[usize::from(family)];
             *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
@@ -307,8 +330,9 @@ impl<'a> Sensor<'a> {
     }
 
     fn snapshot(&self, state: &mut LiveState<'_, '_>) -> Snapshot {
-        let family = |id: FamilyId| self.catalog.family(id).id().to_owned();
-        let families = self.catalog.iter().zip(state.matched()).zip(&self.sources);
+        let catalog = &state.plan.catalog;
+        let family = |id: FamilyId| catalog.family(id).id().to_owned();
+        let families = catalog.iter().zip(state.matched()).zip(&self.sources);
         let families = families.map(|(((_, family), &(matches, responses)), &(suspect, infected))| FamilyCounts {
             family: family.id().to_owned(),
             matches,
@@ -318,8 +342,9 @@ impl<'a> Sensor<'a> {
             ..FamilyCounts::default()
         });
         let saturation = state.ledger().saturation();
+        let reloads = self.board.desk.counts();
         let mut outputs = vec![];
-        if let Some(log) = self.events() {
+        if let Some(log) = events(state) {
             let counts = log.counts();
             outputs.push(Output { name: "events", written: counts.written, failed: counts.failures });
         }
@@ -352,7 +377,7 @@ impl<'a> Sensor<'a> {
             series: state.series().map(|series| series.settle()).unwrap_or_default(),
             outputs,
             clock_steps: self.clock_steps,
-            ..Snapshot::default()
+            reloads: Reloads { done: reloads.0, failed: reloads.1 },
         }
     }
 
@@ -363,10 +388,8 @@ impl<'a> Sensor<'a> {
             return;
         }
         keeper.next = now + keeper.interval;
-        let Settings { patterns, masking, .. } = self.settings;
         let mut octets = vec![];
-        let context = Context { catalog: self.catalog, patterns, masking };
-        context.write(state.ledger(), &mut octets).expect("memory takes everything");
+        state.plan.context().write(state.ledger(), &mut octets).expect("memory takes everything");
         if state.last {
             save(&keeper.file, &octets, &keeper.counts, &self.board.say);
         } else if let Err(TrySendError::Full(_)) = keeper.give.try_send(octets) {
@@ -374,30 +397,36 @@ impl<'a> Sensor<'a> {
             keeper.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
 
-    /// The rows that a query asks for, in the order of reports.
-    fn page(&self, ledger: &Ledger, query: &SourceQuery) -> SourcePage {
-        let id = |key: &Key| self.catalog.family(key.family).id();
-        let mut rows: Vec<_> = ledger
-            .rows()
-            .filter(|(key, _)| query.family.as_deref().is_none_or(|family| id(key) == family))
-            .filter(|(_, evidence)| query.verdict.is_none_or(|verdict| Verdict::of(evidence) == verdict))
-            .collect();
-        rows.sort_unstable_by_key(|(key, _)| **key);
-        let total = rows.len();
-        let page = rows.into_iter().skip(query.offset).take(query.limit).map(|(key, evidence)| SourceRow {
-            source: key.source.to_string(),
-            family: id(key).to_owned(),
-            list_day: key.list_day,
-            matches: evidence.matches,
-            responses: evidence.responses,
-            distinct_names: evidence.distinct_names(),
-            first_seen: evidence.first_seen,
-            last_seen: evidence.last_seen,
-            verdict: Verdict::of(evidence),
-        });
-        SourcePage { total, rows: page.collect() }
-    }
+/// The log of events, where there is one.
+fn events<'s>(state: &'s LiveState<'_, '_>) -> Option<std::sync::MutexGuard<'s, EventLog>> {
+    state.plan.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The rows that a query asks for, in the order of reports.
+fn page(state: &LiveState<'_, '_>, query: &SourceQuery) -> SourcePage {
+    let id = |key: &Key| state.plan.catalog.family(key.family).id();
+    let mut rows: Vec<_> = state
+        .ledger()
+        .rows()
+        .filter(|(key, _)| query.family.as_deref().is_none_or(|family| id(key) == family))
+        .filter(|(_, evidence)| query.verdict.is_none_or(|verdict| Verdict::of(evidence) == verdict))
+        .collect();
+    rows.sort_unstable_by_key(|(key, _)| **key);
+    let total = rows.len();
+    let page = rows.into_iter().skip(query.offset).take(query.limit).map(|(key, evidence)| SourceRow {
+        source: key.source.to_string(),
+        family: id(key).to_owned(),
+        list_day: key.list_day,
+        matches: evidence.matches,
+        responses: evidence.responses,
+        distinct_names: evidence.distinct_names(),
+        first_seen: evidence.first_seen,
+        last_seen: evidence.last_seen,
+        verdict: Verdict::of(evidence),
+    });
+    SourcePage { total, rows: page.collect() }
 }
 
 /// Writes the state, and tells of a failure when it is the first.
@@ -414,7 +443,7 @@ fn save(file: &StateFile, octets: &[u8], counts: &Kept, say: &Arc<Say>) {
     };
 }
 
-fn interface(counts: &super::live::InterfaceCounts) -> Interface {
+fn interface(counts: &InterfaceCounts) -> Interface {
     Interface {
         name: counts.name.clone(),
         packets: counts.received,

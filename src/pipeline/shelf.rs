@@ -15,8 +15,8 @@ use crate::watchlist::{Hasher, List, Lists, Watchlist};
 const KEPT: usize = 48 << 20;
 
 /// Built lists.
-pub(super) struct Shelf<'a> {
-    catalog: &'a Catalog,
+pub(super) struct Shelf {
+    catalog: Catalog,
     hasher: Hasher,
     state: Mutex<State>,
 }
@@ -42,15 +42,15 @@ struct Place {
     size: usize,
 }
 
-impl<'a> Shelf<'a> {
-    pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, hasher: Hasher::default(), state: Mutex::default() }
+impl Shelf {
+    pub(super) fn new(catalog: &Catalog) -> Self {
+        Self { catalog: catalog.clone(), hasher: Hasher::default(), state: Mutex::default() }
     }
 
     /// A watchlist that takes its lists from here.
     pub(super) fn watchlist<'s>(&'s self, settings: &'s Settings) -> Watchlist<'s> {
         let Settings { skew, patterns, search_list, .. } = settings;
-        Watchlist::new(self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
+        Watchlist::new(&self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }
 
     /// Keeps these lists from now on, built or not, and others as far as there is room.
@@ -71,13 +71,13 @@ impl<'a> Shelf<'a> {
     }
 
     /// The families that it has lists of.
-    pub(super) const fn catalog(&self) -> &'a Catalog {
-        self.catalog
+    pub(super) const fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// What tells of events, if anything does, with names from here.
     pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
-        settings.events.as_ref().map(|log| Events::new(self.catalog, self, Arc::clone(log)))
+        settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
     }
 
     /// How many lists were built, and how long that took in all.
@@ -93,7 +93,7 @@ impl<'a> Shelf<'a> {
     }
 }
 
-impl Lists for Shelf<'_> {
+impl Lists for Shelf {
     fn get(&self, family: FamilyId, edition: Day) -> Arc<List> {
         let key = (family, edition);
         let cell = {

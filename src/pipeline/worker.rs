@@ -1,8 +1,12 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+#[cfg(feature = "live")]
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Settings;
+#[cfg(feature = "live")]
+use crate::day::Day;
 use crate::day::Timestamp;
 use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
 use crate::ledger::{Hit, Sighting};
@@ -18,6 +22,24 @@ pub(super) struct Worker<'a> {
     batch: Batch,
     /// Puts together what comes in pieces, where no other worker has some of them.
     assembler: Option<Assembler>,
+}
+
+/// A worker without lists: what it counted, and what waits to be put together.
+#[cfg(feature = "live")]
+pub(super) struct Resting {
+    decoder: Decoder,
+    counts: Counts,
+    batch: Batch,
+    assembler: Assembler,
+}
+
+#[cfg(feature = "live")]
+impl Resting {
+    /// One that has done nothing yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let (decoder, assembler) = (Decoder::new(settings.decode.clone()), Assembler::new(settings.decode.clone()));
+        Self { decoder, counts: Counts::default(), batch: Batch::default(), assembler }
+    }
 }
 
 /// What came of one block.
@@ -56,10 +78,22 @@ impl<'a> Worker<'a> {
         Self { decoder, watchlist, counts: Counts::default(), batch: Batch::default(), assembler: None }
     }
 
-    /// One that leaves no pieces to others.
+    /// One that goes on where another, or none, stopped; leaves no pieces to others.
     #[cfg(feature = "live")]
-    pub(super) fn alone(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
-        Self { assembler: Some(Assembler::new(settings.decode.clone())), ..Self::new(settings, watchlist) }
+    pub(super) fn go_on(resting: Resting, watchlist: Watchlist<'a>) -> Self {
+        let Resting { decoder, counts, batch, assembler } = resting;
+        Self { decoder, watchlist, counts, batch, assembler: Some(assembler) }
+    }
+
+    /// Stops for a while; also tells the days of the packets.
+    ///
+    /// # Panics
+    /// When it leaves pieces to others.
+    #[cfg(feature = "live")]
+    pub(super) fn rest(self) -> (Resting, BTreeSet<Day>) {
+        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        let assembler = assembler.expect("only workers that leave nothing to others rest");
+        (Resting { decoder, counts, batch, assembler }, watchlist.days().clone())
     }
 
     /// Takes one packet.

@@ -7,6 +7,8 @@ pub mod lists;
 pub mod namespace;
 pub mod packets;
 pub mod population;
+#[cfg(feature = "live")]
+pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
 #[cfg(feature = "http")]

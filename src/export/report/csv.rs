@@ -20,7 +20,7 @@ const COLUMNS: [&str; 11] = [
     "known_collisions",
 ];
 
-pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
     for (group, list) in report.groups() {

@@ -62,7 +62,7 @@ struct Indicator<'a> {
     last_seen: String,
 }
 
-pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{{\"schema\": 1,\n \"captures\": [")?;
     let captures = report.captures.iter().map(|capture| Capture {
         path: &capture.path,

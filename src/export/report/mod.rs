@@ -31,8 +31,8 @@ pub enum Format {
 }
 
 /// All that a replay found.
-pub struct Report<'a> {
-    catalog: &'a Catalog,
+pub struct Report {
+    catalog: Catalog,
     captures: Vec<CaptureSummary>,
     found: Found,
     lists: BTreeSet<(FamilyId, Day)>,
@@ -86,11 +86,11 @@ struct FamilyTotals {
     infected: usize,
 }
 
-impl<'a> Report<'a> {
+impl Report {
     /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it;
     /// `patterns` those that `ledger` has sightings of.
     pub fn new(
-        catalog: &'a Catalog,
+        catalog: &Catalog,
         captures: Vec<CaptureSummary>,
         found: Found,
         days: &BTreeSet<Day>,
@@ -117,6 +117,7 @@ impl<'a> Report<'a> {
         sightings.retain(|(pattern, source, _)| {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
+        let catalog = catalog.clone();
         Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
     }
 

@@ -18,7 +18,7 @@ const SOURCE_WIDTH: usize = 23;
 /// Names shown of a source that asked for few.
 const NAMES_SHOWN: usize = 3;
 
-pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     captures(report, out)?;
     summary(report, out)?;
     let context = context(report);
@@ -29,7 +29,7 @@ pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io:
     losses(report, out)
 }
 
-fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn captures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for capture in &report.captures {
         let CaptureSummary { path, packets, bytes, span, error } = capture;
         writeln!(out, "Read {}", printable(path))?;
@@ -59,7 +59,7 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The one line that matters, and what it rests on.
-fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut verdicts: BTreeMap<IpAddr, Verdict> = BTreeMap::new();
     for (key, evidence) in &report.rows {
         let verdict = verdicts.entry(key.source).or_insert(Verdict::Suspect);
@@ -97,7 +97,7 @@ fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 
 /// One family and list day: its sources by weight.
 fn group(
-    report: &Report<'_>,
+    report: &Report,
     rows: &[(Key, Evidence)],
     list: &List,
     context: &Context<'_>,
@@ -159,7 +159,7 @@ fn group(
 /// What else the sources with evidence of a worm asked for.
 type Context<'a> = BTreeMap<(&'a str, IpAddr), Vec<&'a str>>;
 
-fn context<'a>(report: &'a Report<'_>) -> Context<'a> {
+fn context(report: &Report) -> Context<'_> {
     let mut context = Context::new();
     for (id, source, _) in &report.sightings {
         if let Some(worm) = report.patterns.set(*id).context_of {
@@ -170,7 +170,7 @@ fn context<'a>(report: &'a Report<'_>) -> Context<'a> {
 }
 
 /// Each of the user's patterns that somebody asked for, and who did.
-fn patterns(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn patterns(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let own = |(id, _, _): &&(PatternId, IpAddr, Seen)| report.patterns.set(*id).context_of.is_none();
     let mut sightings: Vec<&(PatternId, IpAddr, Seen)> = report.sightings.iter().filter(own).collect();
     let given = report.patterns.own() as u64;
@@ -224,7 +224,7 @@ fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Resul
 }
 
 /// What could not be read, only where there is something.
-fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let total = report.found.counts.total();
     let mut heading = "\nNot read\n";
     for (count, what) in report.found.losses() {
