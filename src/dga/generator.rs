@@ -20,9 +20,12 @@ pub(super) struct Generator {
     /// Fewest and most letters and digits of the first label.
     pub(super) first_label: (usize, usize),
     pub(super) suffixes: &'static [&'static str],
-    /// Hands over the names of a list in their order: the first label, and the place of what follows it in `suffixes`.
-    pub(super) labels: fn(Day, &mut dyn FnMut(&[u8], usize)),
+    /// Hands over the names of a list in their order.
+    pub(super) labels: fn(Day, Each<'_>),
 }
+
+/// Takes a name: its first label, and the place of what follows it in [`Generator::suffixes`].
+pub(super) type Each<'a> = &'a mut dyn FnMut(&[u8], usize);
 
 /// One family, ready to generate.
 pub(super) struct Generated {

@@ -10,7 +10,7 @@
 
 use md5::{Digest, Md5};
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar};
 use crate::day::Day;
 
@@ -29,7 +29,7 @@ pub(super) const MONERODOWNLOADER: Generator = Generator {
 
 const LABELS: u32 = 500;
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize)) {
+fn labels(day: Day, each: Each<'_>) {
     for index in 0..LABELS {
         let mut label = *b"31b4bd31fg1x2";
         if index > 0 {

@@ -12,7 +12,7 @@
 //!
 //! * Facts: J. Bader, "Three Variants of Murofet's DGA", 2015 (bin.re); github baderj/domain_generation_algorithms,
 //!   `murofet`, commits 6ab108e, 878d2e4, 7173161.
-//! * Parameters: v2 without a key, and with 0xDEADC2DE, which gave a name of a feed of 2018. Two further known keys
+//! * Parameters: v2 without a key, and with 0xDEADC2DE, which gave names of a feed of 2018. Two further known keys
 //!   (0xD6D7A4BE, 0xD6D7A4B1) are left out: no published name was found to hold them against.
 //! * Proof: `tests/worms/murofet-*.txt`.
 //! * Status: first seen in October 2010 (Trend Micro); names of all three stood in a feed of 2018 (Netlab's, in github
@@ -20,7 +20,7 @@
 
 use md5::{Digest, Md5};
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar, Period};
 use crate::day::Day;
 
@@ -32,7 +32,7 @@ pub(super) const V1: Generator = Generator {
     about: About {
         until: None,
         status: STATUS,
-        verified: "published list of 2015-09-01 (1,000 of the 1,020 names), 2 of 5 names of its kind in a feed of 2018",
+        verified: "published list of 2015-09-01 (1,000 of the 1,020 names), 2 of 7 names of its kind in a feed of 2018",
     },
     count: COUNT,
     // Whatever the octets are: none gives more than two letters.
@@ -63,7 +63,7 @@ pub(super) const V2: Generator = Generator {
 pub(super) const V2_DEADC2DE: Generator = Generator {
     id: "murofet-v2-deadc2de",
     about: About {
-        verified: "1 of 6 names of its kind in a feed of 2018; a key of murofet-v2, whose list is published",
+        verified: "2 of 14 names of its kind in a feed of 2018; a key of murofet-v2, whose list is published",
         ..V2.about
     },
     labels: |day, each| daily(day, each, 0xDEAD_C2DE),
@@ -78,7 +78,7 @@ pub(super) const V3: Generator = Generator {
     about: About {
         until: None,
         status: STATUS,
-        verified: "the first 10 published names of 2015-08-28, 1 of 8 names of its kind in a feed of 2018",
+        verified: "the first 10 published names of 2015-08-28, 5 of 16 names of its kind in a feed of 2018",
     },
     count: COUNT,
     first_label: (32, 48),
@@ -100,21 +100,21 @@ const WEEKS: Calendar = Calendar::of(Period::Days(7));
 const STATUS: &str = "hosts that were never cleaned";
 
 /// The names of v1 and v3, which differ in the letters of an octet.
-fn weekly(day: Day, each: &mut dyn FnMut(&[u8], usize), letters: fn(u8, &mut Vec<u8>)) {
+fn weekly(day: Day, each: Each<'_>, letters: fn(u8, &mut Vec<u8>)) {
     let [year, month, of_month] = date(day);
     let seed = |index: u32| Md5::new().chain_update([year, month, of_month / 7 * 7]).chain_update(index.to_le_bytes());
     list(each, seed, 6, letters);
 }
 
 /// The names of v2 under a key.
-fn daily(day: Day, each: &mut dyn FnMut(&[u8], usize), key: u32) {
+fn daily(day: Day, each: Each<'_>, key: u32) {
     let [year, month, of_month] = date(day);
     let first = u32::from_le_bytes([year, month, of_month, 0]) ^ key;
     let seed = |index: u32| Md5::new().chain_update(first.to_le_bytes()).chain_update(((index & !1) ^ key).to_le_bytes());
     list(each, seed, 5, |octet, label| label.extend(Some(b'a' + (octet & 0xF) + (octet >> 4)).filter(u8::is_ascii_lowercase)));
 }
 
-fn list(each: &mut dyn FnMut(&[u8], usize), seed: impl Fn(u32) -> Md5, suffixes: u32, letters: fn(u8, &mut Vec<u8>)) {
+fn list(each: Each<'_>, seed: impl Fn(u32) -> Md5, suffixes: u32, letters: fn(u8, &mut Vec<u8>)) {
     let mut label = Vec::with_capacity(48);
     for index in 0..COUNT {
         label.clear();

@@ -9,7 +9,7 @@
 //! * Proof: `tests/worms/necurs.txt`.
 //! * Status: infrastructure taken over in March 2020 (Microsoft).
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar, Period};
 use crate::day::Day;
 
@@ -22,7 +22,7 @@ pub(super) const NECURS: Generator = Generator {
     about: About {
         until: None,
         status: "taken over in March 2020, hosts that were never cleaned",
-        verified: "published list of 2015-08-28 (2,048 names), 6 names of 2015-02-19",
+        verified: "published list of 2015-08-28 (2,048 names), 6 names of 2015-02-19, 6 of 26 names in a feed of 2018",
     },
     count: COUNT,
     first_label: (7, 21),
@@ -37,7 +37,7 @@ pub(super) const NECURS: Generator = Generator {
 const COUNT: u32 = 2_048;
 const MAGIC: u64 = 9;
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize)) {
+fn labels(day: Day, each: Each<'_>) {
     let (year, month, of_month) = day.date();
     let month = mix(mix(year.into()) + u64::from(month) + 43_690);
     let block = mix(month.wrapping_add(u64::from(of_month / 4)));

@@ -12,7 +12,7 @@
 
 use md5::{Digest, Md5};
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar};
 use crate::day::Day;
 
@@ -36,7 +36,7 @@ pub(super) const NEWGOZ: Generator = Generator {
 const COUNT: u32 = 1_000;
 const KEY: [u8; 4] = 0x3519_0501_u32.to_le_bytes();
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize)) {
+fn labels(day: Day, each: Each<'_>) {
     let (year, month, of_month) = day.date();
     let mut label = Vec::with_capacity(28);
     for index in 0..COUNT {

@@ -17,7 +17,7 @@
 
 use md5::{Digest, Md5};
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar};
 use crate::day::Day;
 
@@ -43,7 +43,7 @@ const COUNT: u32 = 30;
 /// The number of 1970-01-01.
 const EPOCH: u32 = 719_543;
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize)) {
+fn labels(day: Day, each: Each<'_>) {
     let mut link = EPOCH.wrapping_add_signed(day.number());
     let mut label = Vec::with_capacity(48);
     for _ in 0..COUNT {

@@ -12,7 +12,7 @@
 
 use rand_mt::Mt;
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar, Period};
 use crate::day::Day;
 
@@ -37,7 +37,7 @@ const COUNT: u32 = 5_000;
 const SEED: u32 = 0;
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize)) {
+fn labels(day: Day, each: Each<'_>) {
     let (year, month, of_month) = day.date();
     let third = ((of_month - 1) / 10).min(2);
     let text = format!("{third}.{}.{year}.{SEED:08x}", MONTHS[usize::from(month) - 1]);

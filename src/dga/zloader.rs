@@ -13,7 +13,7 @@
 
 use rc4::{KeyInit, Rc4, StreamCipher};
 
-use super::generator::Generator;
+use super::generator::{Each, Generator};
 use super::{About, Calendar};
 use crate::day::Day;
 
@@ -51,7 +51,7 @@ const DATED: &str = "published list of 2022-09-26 (32 names)";
 const COUNT: u32 = 32;
 const LETTERS: usize = 20;
 
-fn labels(day: Day, each: &mut dyn FnMut(&[u8], usize), key: &[u8]) {
+fn labels(day: Day, each: Each<'_>, key: &[u8]) {
     let midnight = u32::try_from(i64::from(day.number()) * 86_400).unwrap_or(u32::MAX);
     let mut octets = midnight.to_le_bytes();
     Rc4::new_from_slice(key).expect("1 to 256 octets are a key").apply_keystream(&mut octets);
