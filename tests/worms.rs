@@ -174,7 +174,7 @@ fn listed_for_people_and_scripts() {
         .map(|row| (row["family"].as_str().unwrap(), (row["names"].as_u64().unwrap(), row["period"].as_str().unwrap())))
         .collect();
     assert_eq!(names["conficker-c"], (50_000, "day"));
-    assert_eq!(names["necurs"], (2_048, "4 days"));
+    assert_eq!(names["necurs-9"], (2_048, "4 days"));
     assert_eq!(names["qakbot"], (5_000, "third of a month"));
     let pushdo = rows.iter().find(|row| row["family"] == "pushdo").unwrap();
     assert_eq!((pushdo["days_before"].as_i64(), pushdo["days_after"].as_i64()), (Some(33), Some(15)));
@@ -193,14 +193,19 @@ fn listed_for_people_and_scripts() {
 #[test]
 fn lists_of_several_days() {
     let names = |arguments: &[&str]| printed(&dgawatch(&[&["names", "--format", "csv"], arguments].concat()), 0).0;
-    let out = names(&["--family", "necurs", "--date", "2015-08-30", "--days", "4"]);
+    let out = names(&["--family", "necurs-9", "--date", "2015-08-30", "--days", "4"]);
     let rows: Vec<&str> = out.lines().collect();
-    assert_eq!((rows.len(), rows[1]), (1 + 2 * 2_048, "necurs,2015-08-28,0,nccojqvabqvkiwhj.mx"));
-    assert!(rows[1 + 2_048].starts_with("necurs,2015-09-01,0,"), "{}", rows[1 + 2_048]);
+    assert_eq!((rows.len(), rows[1]), (1 + 2 * 2_048, "necurs-9,2015-08-28,0,nccojqvabqvkiwhj.mx"));
+    assert!(rows[1 + 2_048].starts_with("necurs-9,2015-09-01,0,"), "{}", rows[1 + 2_048]);
 
     let explain = ["explain", "--family", "necurs,zloader", "--from", "2015-08-29", "--to", "2015-09-02"];
     let (out, _) = printed(&dgawatch(&[&explain[..], &["nccojqvabqvkiwhj.mx"]].concat()), 0);
-    assert_eq!(out, "nccojqvabqvkiwhj.mx: necurs, list of 2015-08-28, index 0\n");
+    assert_eq!(out, "nccojqvabqvkiwhj.mx: necurs-9, list of 2015-08-28, index 0\n");
     let (out, _) = printed(&dgawatch(&[&explain[..], &["praat.org"]].concat()), 1);
-    assert!(out.contains("on no list of necurs, zloader-q23, zloader-kzie, zloader-ts72 from 2015-08-29"), "{out}");
+    assert!(
+        out.contains(
+            "on no list of necurs-5, necurs-7, necurs-9, necurs-11, zloader-q23, zloader-kzie, zloader-ts72 from 2015-08-29"
+        ),
+        "{out}"
+    );
 }

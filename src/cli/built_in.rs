@@ -8,9 +8,10 @@ use serde::Serialize;
 
 use super::Failure;
 
-/// List the families that are built in, with how many names they have, when, and what they were compared with.
+/// List the worms that are known, and how well.
 ///
-/// Days are UTC. A name of a worm, such as `murofet`, stands for all of its families wherever one is asked for.
+/// For each family: how many names a list has, how long it stays the same, since when hosts ask, and what published names it
+/// was compared with. Days are UTC. A name of a worm, such as `murofet`, stands for all of its families wherever one is asked for.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// How to write them

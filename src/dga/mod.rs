@@ -1,7 +1,7 @@
 //! Which names will be asked for on which day: the generators, and lists that users bring.
 //!
 //! A family is a worm (or a user's list) seen as a function from a day to names in a fixed order; the place of a
-//! name in that order is its index. A new family is one file here and one line in [`WORMS`].
+//! name in that order is its index. A new family is one file here and one line in `WORMS`.
 
 mod calendar;
 mod conficker;
@@ -29,9 +29,12 @@ use crate::name::Name;
 const CONFICKER: [&Variant; 3] = [&conficker::A, &conficker::B, &conficker::C];
 
 /// The families after Conficker.
-const WORMS: [&Generator; 13] = [
+const WORMS: [&Generator; 16] = [
     &newgoz::NEWGOZ,
-    &necurs::NECURS,
+    &necurs::M5,
+    &necurs::M7,
+    &necurs::M9,
+    &necurs::M11,
     &qakbot::QAKBOT,
     &murofet::V1,
     &murofet::V2,

@@ -15,8 +15,8 @@
 //! * Parameters: v2 without a key, and with 0xDEADC2DE, which gave names of a feed of 2018. Two further known keys
 //!   (0xD6D7A4BE, 0xD6D7A4B1) are left out: no published name was found to hold them against.
 //! * Proof: `tests/worms/murofet-*.txt`.
-//! * Status: first seen in October 2010 (Trend Micro); names of all three stood in a feed of 2018 (Netlab's, in github
-//!   chrmor/DGA_domains_dataset).
+//! * Status: first seen in October 2010 (Trend Micro); when v2 and v3 came is not known, so they have v1's first day. Names
+//!   of all three stood in a feed of 2018 (Netlab's, in github chrmor/DGA_domains_dataset).
 
 use md5::{Digest, Md5};
 
