@@ -87,6 +87,9 @@ pub trait Family: Send + Sync {
 
     /// Reports the days among `days` whose list holds `name`, each with the index of its first place.
     fn search(&self, name: &Name, days: &[Day], found: &mut dyn FnMut(Day, u32)) {
+        if !self.shape().holds(name) {
+            return;
+        }
         for &day in days {
             let mut index = 0;
             let mut first = None;
@@ -126,6 +129,18 @@ pub enum Shape<'a> {
     },
     /// Anything.
     Any,
+}
+
+impl Shape<'_> {
+    /// Whether `name` looks like that.
+    pub fn holds(&self, name: &Name) -> bool {
+        let Self::Generated { first_label: (shortest, longest), suffixes } = self else { return true };
+        name.as_raw().split_first().is_some_and(|(label, suffix)| {
+            (*shortest..=*longest).contains(&label.len())
+                && label.iter().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit())
+                && suffixes.iter().any(|known| known.as_wire() == suffix)
+        })
+    }
 }
 
 /// A family of a [`Catalog`]: its place there.
@@ -272,7 +287,7 @@ mod tests {
     #[test]
     fn search_finds_what_the_lists_hold() {
         let mut catalog = Catalog::default();
-        for id in ["conficker", "synthetic:300"] {
+        for id in ["conficker", "synthetic:300", "newgoz", "pushdo", "cryptolocker", "zloader"] {
             catalog.add(id).unwrap();
         }
         catalog.add_list("ours", b"praat.org,2009-03-31\nx.example").unwrap();
