@@ -446,3 +446,35 @@ fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     4_096 * pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
 }
+
+/// Evidence stays while packets are held against its list, however long the list stays the same or hosts ask for it.
+#[test]
+fn each_family_has_days_of_its_own() {
+    let asked = [("conficker-b", "2009-03-30"), ("necurs-9", "2009-03-28"), ("pushdo", "2009-03-10")];
+    let mut catalog = Catalog::default();
+    asked.iter().for_each(|(id, _)| catalog.add(id).unwrap());
+    let settings = settings();
+    let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
+    let run = |state: &StateConfig, frames: Vec<(Timestamp, Vec<u8>)>| {
+        let (done, now) = (Arc::new(AtomicBool::new(false)), || second(60));
+        let script = Script { frames, next: 0, done: Arc::clone(&done), error: None, counts: TapCounts::default() };
+        let threads = Threads { clock: Box::new(now), ..Threads::default() };
+        let mut live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![script])], threads);
+        live.go_on_from(state.restore(&catalog, &settings, &*say));
+        let (mut sensor, board) = Sensor::new(&catalog, &settings, Box::new(now), Arc::default(), Arc::clone(&say));
+        sensor.keep_state(state, || Ok(())).unwrap();
+        live.run(&done, None, &mut |state| sensor.look(state));
+        board.snapshot().table.used
+    };
+    let kept_on = |day: u64| {
+        let folder = TempDir::new().unwrap();
+        let state = StateConfig { directory: folder.path().to_owned(), interval: Duration::from_secs(60) };
+        let frames = asked.iter().map(|(id, day)| (second(7), asks("192.0.2.7", &names(id, day)[3]))).collect();
+        assert_eq!(run(&state, frames), 3);
+        // All evidence is there before the packet that ends days.
+        run(&state, vec![(second(day * DAY), asks("192.0.2.1", "an.example"))])
+    };
+    // A day later than the lists close: packets of two interfaces need not come in order. Conficker's goes first, Necurs'
+    // stays as long as its last day is open, Pushdo's for 33 days.
+    assert_eq!([1, 2, 3, 14, 15].map(kept_on), [3, 2, 1, 1, 0]);
+}

@@ -12,7 +12,7 @@ use super::Failure;
 /// Which names to look for.
 #[derive(Args)]
 pub(super) struct Families {
-    /// Families: conficker-a, conficker-b, conficker-c, conficker (all three), synthetic:N (N made-up names a day, for tests)
+    /// Families: those that `dgawatch families` lists, a worm for all of its families, synthetic:N (N made-up names a day, for tests)
     #[arg(long = "family", value_name = "FAMILY", value_delimiter = ',', default_value = "conficker")]
     families: Vec<String>,
 

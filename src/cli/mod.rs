@@ -1,6 +1,7 @@
 //! The command line: one file a command, each from words to the typed settings of the rooms.
 
 mod about;
+mod built_in;
 mod captures;
 #[cfg(feature = "live")]
 mod check_config;
@@ -32,8 +33,8 @@ use clap::{Parser, Subcommand};
 
 /// Tells which sources ask for the names that a worm generates.
 ///
-/// Every machine infected with Conficker computes, from the date, the names it will ask for orders. dgawatch computes
-/// the same names and finds, in DNS traffic, who asks for them. It only listens.
+/// Every machine infected with Conficker computes, from the date, the names it will ask for orders; other worms do the
+/// same. dgawatch computes the same names and finds, in DNS traffic, who asks for them. It only listens.
 #[derive(Parser)]
 #[command(name = "dgawatch", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -48,6 +49,7 @@ Examples:
   tcpdump -w - port 53 | dgawatch replay -
   dgawatch names --date 2009-04-01        the names of that day
   dgawatch explain praat.org              which worm generates a name, and when
+  dgawatch families                       what worms are known
 
 Exit codes: 0 done, 1 failed or read only in part, 2 wrong usage.";
 
@@ -61,6 +63,7 @@ enum Command {
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
     Explain(explain::Arguments),
+    Families(built_in::Arguments),
     Decode(decode::Arguments),
     Completions(about::CompletionsArguments),
     Man(about::ManArguments),
@@ -98,6 +101,7 @@ pub(crate) fn run() -> ExitCode {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
+        Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Completions(arguments) => about::completions(&arguments),
         Command::Man(arguments) => about::man(&arguments),

@@ -12,17 +12,18 @@ use super::families::Families;
 
 /// Print the names that families generate for a day.
 ///
-/// In the order in which they are generated, day by day, for each family. `plain` is one name a line and nothing else.
+/// In the order in which they are generated, day by day, for each family. `plain` is one name a line and nothing else. Where
+/// a list stays the same for some days, its list day is the first of them.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     families: Families,
 
-    /// The first list day, UTC [default: today]
+    /// The first day whose lists to print, UTC [default: today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     date: Option<Day>,
 
-    /// How many list days
+    /// How many days; a list that is current on several is printed once
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     days: u32,
 

@@ -3,7 +3,7 @@
 //! The dates say on which days a name counts, so a packet is held against the list of its own day alone; the
 //! neighbouring days that forgive a generator's host its wrong clock have no meaning here.
 
-use super::{Family, Shape};
+use super::{Calendar, Family, Shape};
 use crate::day::Day;
 use crate::name::{Name, RawName};
 
@@ -101,8 +101,8 @@ impl Family for List {
         self.edition_of(day).0
     }
 
-    fn follows_host_clock(&self) -> bool {
-        false
+    fn calendar(&self) -> Calendar {
+        Calendar::DATED
     }
 }
 

@@ -1,29 +1,61 @@
 //! Which names will be asked for on which day: the generators, and lists that users bring.
 //!
 //! A family is a worm (or a user's list) seen as a function from a day to names in a fixed order; the place of a
-//! name in that order is its index. A new family is one file here and one line in [`Catalog::add`].
+//! name in that order is its index. A new family is one file here and one line in `WORMS`.
 
+mod calendar;
 mod conficker;
+mod cryptolocker;
+mod generator;
 mod list;
+mod monerodownloader;
+mod murofet;
+mod necurs;
+mod newgoz;
+mod pushdo;
+mod qakbot;
 mod synthetic;
+mod zloader;
 
 use std::sync::Arc;
 
-use self::conficker::Conficker;
+pub use self::calendar::{Calendar, Period};
+
+use self::conficker::{Conficker, Variant};
+use self::generator::{Generated, Generator};
 use self::list::List;
 use self::synthetic::Synthetic;
 use crate::day::Day;
 use crate::name::Name;
 
-/// The worms that `conficker` stands for.
-const CONFICKER: [&str; 3] = ["conficker-a", "conficker-b", "conficker-c"];
+const CONFICKER: [&Variant; 3] = [&conficker::A, &conficker::B, &conficker::C];
+
+/// The families after Conficker.
+const WORMS: [&Generator; 16] = [
+    &newgoz::NEWGOZ,
+    &necurs::M5,
+    &necurs::M7,
+    &necurs::M9,
+    &necurs::M11,
+    &qakbot::QAKBOT,
+    &murofet::V1,
+    &murofet::V2,
+    &murofet::V2_DEADC2DE,
+    &murofet::V3,
+    &pushdo::PUSHDO,
+    &zloader::Q23,
+    &zloader::KZIE,
+    &zloader::TS72,
+    &cryptolocker::CRYPTOLOCKER,
+    &monerodownloader::MONERODOWNLOADER,
+];
 
 /// What generates names.
 pub trait Family: Send + Sync {
     /// The identifier that users type and reports show.
     fn id(&self) -> &str;
 
-    /// The first day on which its names were asked for.
+    /// The first day on which its names were asked for, as far as is known.
     fn since(&self) -> Day;
 
     /// How many names it has on a list day, repeated ones included.
@@ -40,18 +72,26 @@ pub trait Family: Send + Sync {
         None
     }
 
-    /// The first of the days around `day` on which the list is the same.
-    fn edition(&self, day: Day) -> Day {
-        day
+    /// What is known of it, where it is a worm.
+    fn about(&self) -> Option<&About> {
+        None
     }
 
-    /// Whether hosts choose the list by their own clock, so that a wrong one makes them ask for a neighbouring day's.
-    fn follows_host_clock(&self) -> bool {
-        true
+    /// When its lists are asked for.
+    fn calendar(&self) -> Calendar {
+        Calendar::DAILY
+    }
+
+    /// The first of the list days around `list_day` whose lists are the same, so that one is kept for all.
+    fn edition(&self, list_day: Day) -> Day {
+        list_day
     }
 
     /// Reports the days among `days` whose list holds `name`, each with the index of its first place.
     fn search(&self, name: &Name, days: &[Day], found: &mut dyn FnMut(Day, u32)) {
+        if !self.shape().holds(name) {
+            return;
+        }
         for &day in days {
             let mut index = 0;
             let mut first = None;
@@ -68,18 +108,41 @@ pub trait Family: Send + Sync {
     }
 }
 
+/// What is known of a worm's names, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The last day on which its operators were there to answer; `None` while they are, or where nothing is known.
+    pub until: Option<Day>,
+    /// What became of it.
+    pub status: &'static str,
+    /// What its lists were compared with, and found the same.
+    pub verified: &'static str,
+}
+
 /// What a family's names look like, so that most others are told apart at a glance.
 #[derive(Clone, Copy)]
 pub enum Shape<'a> {
-    /// One label of lower-case letters, so many at least and at most, under one of these suffixes.
+    /// One label of lower-case letters and digits, so many at least and at most, under one of these suffixes.
     Generated {
-        /// Fewest and most letters.
+        /// Fewest and most of them.
         first_label: (usize, usize),
         /// What follows the first label.
         suffixes: &'a [Name],
     },
     /// Anything.
     Any,
+}
+
+impl Shape<'_> {
+    /// Whether `name` looks like that.
+    pub fn holds(&self, name: &Name) -> bool {
+        let Self::Generated { first_label: (shortest, longest), suffixes } = self else { return true };
+        name.as_raw().split_first().is_some_and(|(label, suffix)| {
+            (*shortest..=*longest).contains(&label.len())
+                && label.iter().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit())
+                && suffixes.iter().any(|known| known.as_wire() == suffix)
+        })
+    }
 }
 
 /// A family of a [`Catalog`]: its place there.
@@ -95,29 +158,27 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Adds built-in families: `conficker-a`, `conficker-b`, `conficker-c`, `conficker` for the three, `synthetic:N`.
-    /// One that is there already is not added again.
+    /// Adds built-in families: one by its identifier, all variants of a worm by the worm's, `synthetic:N`. One that is
+    /// there already is not added again.
     ///
     /// # Errors
     /// One sentence when there is no such family.
     pub fn add(&mut self, id: &str) -> Result<(), String> {
-        match id {
-            "conficker" => CONFICKER.iter().try_for_each(|id| self.add(id)),
-            "conficker-a" => self.insert(Conficker::new(&conficker::A)),
-            "conficker-b" => self.insert(Conficker::new(&conficker::B)),
-            "conficker-c" => self.insert(Conficker::new(&conficker::C)),
-            _ => {
-                let number = id.strip_prefix("synthetic:").and_then(|number| number.parse().ok());
-                let names_a_day = number.filter(|number| (1..=100_000_000).contains(number)).ok_or_else(|| {
-                    let known = CONFICKER.join(", ");
-                    let id = id.escape_debug();
-                    format!(
-                        "there is no family `{id}`: choose from {known}, conficker (all three) or synthetic:N (N up to 100000000)"
-                    )
-                })?;
-                self.insert(Synthetic::new(names_a_day))
-            }
+        if let Some(number) = id.strip_prefix("synthetic:") {
+            let names_a_day = number.parse().ok().filter(|number| (1..=100_000_000).contains(number));
+            return self.insert(Synthetic::new(names_a_day.ok_or_else(|| no_family(id))?));
         }
+        let mut found = false;
+        for family in built_in().filter(|family| family.id() == id || family.worm() == Some(id)) {
+            found = true;
+            self.insert_shared(family)?;
+        }
+        if found { Ok(()) } else { Err(no_family(id)) }
+    }
+
+    /// All worms.
+    pub fn built_in() -> Self {
+        Self { families: built_in().collect() }
     }
 
     /// Adds the family `id` of a user's list, given as text.
@@ -132,7 +193,7 @@ impl Catalog {
                 "`{id}` is no name for a list: use up to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
             ));
         }
-        if self.iter().any(|(_, family)| family.id() == id) || id == "conficker" {
+        if self.iter().any(|(_, family)| family.id() == id) || built_in().any(|family| family.worm() == Some(id)) {
             return Err(format!("there is a family `{id}` already: give the list another name"));
         }
         self.insert(List::parse(id, text)?)
@@ -157,15 +218,30 @@ impl Catalog {
     }
 
     fn insert(&mut self, family: impl Family + 'static) -> Result<(), String> {
+        self.insert_shared(Arc::new(family))
+    }
+
+    fn insert_shared(&mut self, family: Arc<dyn Family>) -> Result<(), String> {
         if self.families.iter().any(|known| known.id() == family.id()) {
             return Ok(());
         }
         if self.families.len() == MAX_FAMILIES {
             return Err(format!("there are more than {MAX_FAMILIES} families and lists"));
         }
-        self.families.push(Arc::new(family));
+        self.families.push(family);
         Ok(())
     }
+}
+
+fn built_in() -> impl Iterator<Item = Arc<dyn Family>> {
+    let conficker = CONFICKER.into_iter().map(|variant| Arc::new(Conficker::new(variant)) as Arc<dyn Family>);
+    conficker.chain(WORMS.into_iter().map(|generator| Arc::new(Generated::new(generator)) as Arc<dyn Family>))
+}
+
+fn no_family(id: &str) -> String {
+    let known: Vec<_> = built_in().map(|family| family.id().to_owned()).collect();
+    let (id, known) = (id.escape_debug(), known.join(", "));
+    format!("there is no family `{id}`: choose from {known}, a worm for all of its variants, or synthetic:N (N up to 100000000)")
 }
 
 #[cfg(test)]
@@ -218,7 +294,7 @@ mod tests {
     #[test]
     fn search_finds_what_the_lists_hold() {
         let mut catalog = Catalog::default();
-        for id in ["conficker", "synthetic:300"] {
+        for id in ["conficker", "synthetic:300", "newgoz", "pushdo", "cryptolocker", "zloader"] {
             catalog.add(id).unwrap();
         }
         catalog.add_list("ours", b"praat.org,2009-03-31\nx.example").unwrap();

@@ -22,7 +22,7 @@ pub enum Format {
 pub struct Names<'a> {
     /// Whose.
     pub catalog: &'a Catalog,
-    /// The first and the last list day.
+    /// The first and the last day whose lists are wanted. A list that is current on several is written once.
     pub days: (Day, Day),
 }
 
@@ -61,10 +61,13 @@ impl Names<'_> {
     }
 
     fn each(&self, write: &mut dyn FnMut(&Row<'_>) -> io::Result<()>) -> io::Result<()> {
-        for day in self.days.0.through(self.days.1) {
-            let list_day = day.to_string();
+        let first = self.days.0;
+        for day in first.through(self.days.1) {
             for (_, family) in self.catalog.iter() {
-                list(family, day, &list_day, write)?;
+                let list_day = family.calendar().list_day(day);
+                if list_day == day || day == first {
+                    list(family, list_day, &list_day.to_string(), write)?;
+                }
             }
         }
         Ok(())

@@ -196,10 +196,11 @@ impl Ledger {
         self.sightings.iter()
     }
 
-    /// Takes out the evidence of list days before `before`, in the order of its keys, and forgets what was noted of
-    /// patterns before that day.
-    pub fn retire(&mut self, before: Day) -> Vec<(Key, Evidence)> {
-        let places = self.rows.places(|key| key.list_day < before);
+    /// Takes out the evidence of list days before those in `first_open`, one for each family of the catalog, in the order
+    /// of its keys, and forgets what was noted of patterns before the day `before`.
+    pub fn retire(&mut self, first_open: &[Day], before: Day) -> Vec<(Key, Evidence)> {
+        let over = |key: &Key| first_open.get(usize::from(key.family)).is_some_and(|first| key.list_day < *first);
+        let places = self.rows.places(over);
         let mut retired: Vec<_> = places.into_iter().map(|place| self.take(place)).collect();
         retired.sort_unstable_by_key(|(key, _)| *key);
         self.sightings.retire(before);
@@ -454,14 +455,14 @@ mod tests {
             hit.matched.list_day = Day::EPOCH.plus(n as i32 % 3);
             ledger.add(&hit);
         }
-        let retired = ledger.retire(Day::EPOCH.plus(2));
+        let retired = ledger.retire(&[Day::EPOCH.plus(2)], Day::EPOCH.plus(2));
         assert!(retired.is_sorted_by_key(|(key, _)| *key) && retired.iter().all(|(key, _)| key.list_day < Day::EPOCH.plus(2)));
         assert_eq!((retired.len(), ledger.len()), (40, 20));
         (0..80).for_each(|n| {
             ledger.add(&by(1_000 + n, 1, 5));
         });
         assert_eq!((ledger.len(), ledger.saturation()), (100, Saturation::default()));
-        assert_eq!(ledger.retire(Day::LAST).len(), 100);
+        assert_eq!(ledger.retire(&[Day::LAST], Day::LAST).len(), 100);
         assert_eq!(ledger.size().1, 0);
     }
 
@@ -480,7 +481,7 @@ mod tests {
             *oracle.entry(Key { family: 0, list_day: hit.matched.list_day, source: hit.source }).or_default() += 1;
             if step % 1_000 == 999 {
                 let before = Day::EPOCH.plus(step / 1_000 + 1);
-                for (key, evidence) in ledger.retire(before) {
+                for (key, evidence) in ledger.retire(&[before], before) {
                     assert_eq!(oracle.remove(&key), Some(evidence.matches + evidence.responses));
                 }
                 assert!(oracle.keys().all(|key| key.list_day >= before));

@@ -40,9 +40,7 @@ fn wanted(catalog: &Catalog, skew: u16, now: Timestamp) -> BTreeSet<(FamilyId, D
     let last = Timestamp::from_nanos(now.saturating_add(AHEAD)).day();
     let mut lists = BTreeSet::new();
     for (id, family) in catalog.iter() {
-        let skew = if family.follows_host_clock() { i32::from(skew) } else { 0 };
-        let days = first.plus(-skew).through(last.plus(skew)).filter(|day| *day >= Day::EPOCH);
-        lists.extend(days.map(|day| (id, family.edition(day))));
+        lists.extend(family.calendar().open(first, last, skew).map(|list_day| (id, family.edition(list_day))));
     }
     lists
 }

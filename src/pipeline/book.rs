@@ -69,10 +69,10 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// Lets go of the evidence of list days before `before`, and sums it up as events.
+    /// Lets go of the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
     #[cfg(feature = "live")]
-    pub(super) fn retire(&mut self, before: Day) {
-        let rows = self.ledger.retire(before);
+    pub(super) fn retire(&mut self, first_open: &[Day], before: Day) {
+        let rows = self.ledger.retire(first_open, before);
         let mut lists: Vec<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         lists.dedup();
         if let Some(events) = &mut self.events {

@@ -62,9 +62,10 @@ impl LiveState<'_, '_> {
         *self.next = Some(plan);
     }
 
-    /// Lets go of the evidence of list days before `before`, which sums it up as events.
-    pub fn retire(&mut self, before: Day) {
-        self.book.retire(before);
+    /// Lets go of the evidence of list days before those in `first_open`, one for each family, which sums it up as events,
+    /// and of what was noted of patterns before the day `before`.
+    pub fn retire(&mut self, first_open: &[Day], before: Day) {
+        self.book.retire(first_open, before);
     }
 }
 

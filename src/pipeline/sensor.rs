@@ -23,7 +23,7 @@ use super::live_state::{InterfaceCounts, LiveState};
 use super::plan::Plan;
 use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
-use crate::dga::FamilyId;
+use crate::dga::{Family, FamilyId};
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventLog, StateFile};
@@ -288,8 +288,11 @@ impl Sensor {
         }
         let snapshot = Arc::new(self.snapshot(state));
         let today = (self.clock)().day();
-        let listed = |id| state.lists.iter().any(|list| list.family == id && list.list_day == today);
-        self.board.ready.store(!state.last && state.plan.catalog.iter().all(|(id, _)| listed(id)), Ordering::Relaxed);
+        let listed = |(id, family): (FamilyId, &dyn Family)| {
+            let edition = family.edition(family.calendar().list_day(today));
+            state.lists.iter().any(|list| list.family == id && list.list_day == edition)
+        };
+        self.board.ready.store(!state.last && state.plan.catalog.iter().all(listed), Ordering::Relaxed);
         *self.board.snapshot_place() = snapshot;
         self.save(state, now);
     }
@@ -298,10 +301,13 @@ impl Sensor {
     fn close_days(&mut self, state: &mut LiveState<'_, '_>) {
         let Some(latest) = state.interfaces.iter().filter_map(|interface| interface.last_packet).max() else { return };
         // A day longer than the lists are open: packets of two interfaces need not come in order.
-        let before = latest.day().plus(-i32::from(state.plan.settings.skew) - 1);
+        let (day, skew) = (latest.day().plus(-1), state.plan.settings.skew);
+        let before = day.plus(-i32::from(skew));
         if self.retired_before.is_none_or(|retired| before > retired) {
             self.retired_before = Some(before);
-            state.retire(before);
+            let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
+            let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
+            state.retire(&first_open, before);
         }
     }
 

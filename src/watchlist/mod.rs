@@ -67,8 +67,8 @@ pub struct Watchlist<'a> {
     patterns: &'a Patterns,
     search_list: &'a SearchList,
     scratch: Scratch,
-    /// List days before and after the packet's own that are open.
-    skew: i32,
+    /// How many days a host's clock may be wrong.
+    skew: u16,
     /// The day of the last packet.
     today: Day,
     /// Days met.
@@ -90,7 +90,7 @@ struct Open {
 }
 
 impl<'a> Watchlist<'a> {
-    /// Opens the lists of `skew` days around each packet's own. `hasher` must be the one that `lists` builds with.
+    /// Opens the lists that hosts ask for at each packet's time when their clocks are up to `skew` days wrong. `hasher` must be the one that `lists` builds with.
     pub fn new(
         catalog: &'a Catalog,
         lists: &'a dyn Lists,
@@ -108,7 +108,7 @@ impl<'a> Watchlist<'a> {
             patterns,
             search_list,
             scratch: Scratch::default(),
-            skew: skew.into(),
+            skew,
             today: Day::EPOCH.plus(-1),
             days: BTreeSet::new(),
         }
@@ -163,7 +163,7 @@ impl<'a> Watchlist<'a> {
         &self.days
     }
 
-    /// Opens the list days around `today`, keeping those that were open already.
+    /// Opens the lists that are asked for on `today`, keeping those that were open already.
     #[cold]
     fn enter(&mut self, today: Day) {
         self.today = today;
@@ -172,8 +172,7 @@ impl<'a> Watchlist<'a> {
         let mut before = std::mem::take(lists);
         before.resize_with(catalog.iter().len(), Vec::new);
         for ((_, family), mut before) in catalog.iter().zip(before) {
-            let skew = if family.follows_host_clock() { self.skew } else { 0 };
-            let open = today.plus(-skew).through(today.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|list_day| {
+            let open = family.calendar().open(today, today, self.skew).map(|list_day| {
                 let kept = before.iter_mut().find(|open| open.list_day == list_day);
                 Open { list_day, list: kept.and_then(|open| open.list.take()) }
             });

@@ -3,8 +3,8 @@
 //! The published description gives lengths of 8 to 11 and seven suffixes for B; the lists themselves show 5 to 11
 //! (the remainder keeps the sign of a negative number) and eight.
 
-use super::Variant;
 use super::rng::Seed;
+use super::{About, STATUS, Variant};
 use crate::day::Day;
 
 /// From 2008-11-26, when it stopped lying dormant (SRI International, "An Analysis of Conficker's Logic", 2009).
@@ -18,6 +18,7 @@ pub(in crate::dga) const A: Variant = Variant {
     suffix: |number| (number as u32 % 5) as usize,
     suffixes: &["com", "net", "org", "info", "biz"],
     since: Day::of(2008, 11, 26),
+    about: ABOUT,
 };
 
 /// From 2009-01-01, when it stopped lying dormant (same source).
@@ -30,7 +31,11 @@ pub(in crate::dga) const B: Variant = Variant {
     suffix: |number| (number & 7) as usize,
     suffixes: &["cc", "cn", "ws", "com", "net", "org", "info", "biz"],
     since: Day::of(2009, 1, 1),
+    about: ABOUT,
 };
+
+const ABOUT: About =
+    About { until: None, status: STATUS, verified: "reference lists of 7 days, names in the press of March 2009" };
 
 /// 100 ns steps.
 const SEVEN_DAYS: u64 = 0x580_28E4_4000;

@@ -1,7 +1,7 @@
 //! Conficker C: 50,000 names a day of 4 to 9 letters under country-code suffixes.
 
-use super::Variant;
 use super::rng::Seed;
+use super::{About, STATUS, Variant};
 use crate::day::Day;
 
 /// From 2009-04-01 by the host's clock, which was already that day while UTC was still 31 March: hosts then asked
@@ -15,6 +15,7 @@ pub(in crate::dga) const C: Variant = Variant {
     suffix: |number| (number.unsigned_abs() % 116) as usize,
     suffixes: &SUFFIXES,
     since: Day::of(2009, 3, 31),
+    about: About { until: None, status: STATUS, verified: "reference lists of 7 days" },
 };
 
 /// 100 ns steps.

@@ -12,12 +12,14 @@ mod c;
 mod rng;
 
 use self::rng::{Rng, Seed};
-use super::{Family, Shape};
+use super::{About, Family, Shape};
 use crate::day::Day;
 use crate::name::{Name, RawName};
 
 pub(super) use self::ab::{A, B};
 pub(super) use self::c::C;
+
+const STATUS: &str = "spreads by itself, its operators are gone";
 
 /// What sets one variant apart.
 pub(super) struct Variant {
@@ -33,6 +35,7 @@ pub(super) struct Variant {
     suffixes: &'static [&'static str],
     /// First day on which hosts asked.
     since: Day,
+    about: About,
 }
 
 /// One variant, ready to generate.
@@ -63,6 +66,10 @@ impl Family for Conficker {
 
     fn worm(&self) -> Option<&'static str> {
         Some("conficker")
+    }
+
+    fn about(&self) -> Option<&About> {
+        Some(&self.variant.about)
     }
 
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {

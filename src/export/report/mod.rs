@@ -87,7 +87,7 @@ struct FamilyTotals {
 }
 
 impl Report {
-    /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it;
+    /// Puts a report together. `days` are those of the packets, `skew` says how wrong hosts' clocks may be;
     /// `patterns` those that `ledger` has sightings of.
     pub fn new(
         catalog: &Catalog,
@@ -100,9 +100,8 @@ impl Report {
     ) -> Self {
         let mut lists = BTreeSet::new();
         for (id, family) in catalog.iter() {
-            let skew = if family.follows_host_clock() { skew.into() } else { 0 };
             for day in days {
-                lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
+                lists.extend(family.calendar().open(*day, *day, skew).map(|list_day| (id, list_day)));
             }
         }
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
