@@ -17,6 +17,7 @@ mod live;
 mod names;
 mod replay;
 mod report;
+mod simulate;
 #[cfg(feature = "live")]
 mod web;
 
@@ -60,6 +61,7 @@ enum Command {
     Names(names::Arguments),
     Explain(explain::Arguments),
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
     Completions(about::CompletionsArguments),
     Man(about::ManArguments),
 }
@@ -97,6 +99,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Names(arguments) => names::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Decode(arguments) => decode::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completions(arguments) => about::completions(&arguments),
         Command::Man(arguments) => about::man(&arguments),
     };

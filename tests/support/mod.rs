@@ -9,6 +9,7 @@ pub mod packets;
 pub mod population;
 #[cfg(feature = "http")]
 pub mod sensor;
+pub mod simulated;
 #[cfg(feature = "http")]
 pub mod web;
 
