@@ -12,16 +12,20 @@ use toml::de::{DeTable, DeValue};
 
 use super::{Failure, say};
 
+const EXAMPLES: &str = "\
+Examples:
+  dgawatch simulate --family conficker-b --hosts 100 --behind cache -o b.pcap --truth b.json
+  dgawatch replay --family conficker-b b.pcap
+  dgawatch simulate examples/populations/verdicts.toml --scale 0.01 -o v.pcap --truth v.json
+  dgawatch simulate --family conficker-b --hosts 9 --behind nat --describe > mine.toml";
+
 /// Write a capture of a made-up network with infected hosts, and the truth about it.
 ///
 /// A description (TOML) says who is there: infected hosts and their habits, honest clients, NATs, resolvers with caches,
 /// what the tap sees and loses. The same description and seed give the same octets on every machine. docs/SIMULATE.md
-/// explains every key; examples/populations/ has descriptions to begin with. Small ones can be said with flags:
-///
-///   dgawatch simulate --family conficker-b --hosts 100 --behind cache -o b.pcap --truth b.json
-///   dgawatch replay --family conficker-b b.pcap
+/// explains every key; examples/populations/ has descriptions to begin with. Small ones can be said with flags.
 #[derive(Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The description; or say it with --family
     #[arg(value_name = "FILE", required_unless_present = "family", conflicts_with = "family")]

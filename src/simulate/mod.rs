@@ -45,6 +45,9 @@ use crate::dga::{Catalog, FamilyId};
 /// Names are asked for again within so long.
 const AGAIN_WITHIN: u64 = 6 * 3_600 * value::SECOND;
 
+/// Takes packets, until it fails.
+pub type Sink<'a, E> = dyn FnMut(Timestamp, &[u8]) -> Result<(), E> + 'a;
+
 /// A description that makes sense.
 pub struct Population {
     description: Description,
@@ -72,12 +75,7 @@ impl Population {
     ///
     /// # Errors
     /// The first of the sink.
-    pub fn simulate<E>(
-        self,
-        seed: u64,
-        names: bool,
-        sink: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), E>,
-    ) -> Result<Truth, E> {
+    pub fn simulate<E>(self, seed: u64, names: bool, sink: &mut Sink<'_, E>) -> Result<Truth, E> {
         let (start, end) = self.window();
         let mut simulation = Simulation::new(self, seed);
         let mut packet = vec![];
