@@ -354,6 +354,11 @@ fn mistakes() {
         ("count = 3", "count = 3\npace = [5, 1]", ":12: [5, 1] is no range"),
         ("count = 3", "count = 3\nnames = 251", ":12: infected[0].names: from 1 to the 250 names of a list"),
         ("count = 3", "count = 3\nduty = { hours = 25 }", ":12: infected[0].duty.hours: more than 0, 24 at most"),
+        (
+            "resolver = \"r\"",
+            "resolver = \"r\"\n[[clean]]\ncount = 1000000\naddresses = \"10.0.0.0/8\"\nresolver = \"r\"\nrate = 1e6",
+            ":18: clean[0].rate: all of them ask more than ten million times a second",
+        ),
         ("count = 3", "count = 3000000000", ":11: infected[0].count: there are more than 200000000"),
         ("count = 3", "count = 3\nrenumber = { boot = true }", ":12: infected[0].renumber.boot: hosts without a `duty`"),
     ];

@@ -178,6 +178,10 @@ fn clean(group: &Clean, resolvers: &[Resolver], catalog: &mut Catalog, key: KeyO
     if !(group.rate >= 0.0 && group.rate <= 1e9) {
         return Err(fault(key("rate"), "a number of queries an hour"));
     }
+    // Beyond, time between two queries would vanish.
+    if group.rate * group.count as f64 > 3.6e10 {
+        return Err(fault(key("rate"), "all of them ask more than ten million times a second"));
+    }
     if !(1..=1_000_000).contains(&group.names) {
         return Err(fault(key("names"), "from 1 to 1,000,000"));
     }

@@ -22,15 +22,14 @@ mod value;
 mod visits;
 
 pub use self::check::Fault;
-pub use self::describe::{Answers, Behaviour, Clean, Description, Infected, Resolver, Sees};
+pub use self::describe::Description;
 pub use self::truth::Truth;
-pub use self::value::{Moment, Network as Addresses, Range, Span};
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use self::check::Habits;
-use self::describe::Reader;
+use self::describe::{Infected, Reader};
 use self::host::{Asks, Host, NEVER};
 use self::lists::{ListId, Lists};
 use self::network::{Network, Question, Subject};
