@@ -453,15 +453,15 @@ fn each_family_has_days_of_its_own() {
     let asked = [("conficker-b", "2009-03-30"), ("necurs-9", "2009-03-28"), ("pushdo", "2009-03-10")];
     let mut catalog = Catalog::default();
     asked.iter().for_each(|(id, _)| catalog.add(id).unwrap());
-    let settings = settings();
+    let plan = Arc::new(Plan::new(catalog, settings(), second(60)));
     let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
     let run = |state: &StateConfig, frames: Vec<(Timestamp, Vec<u8>)>| {
         let (done, now) = (Arc::new(AtomicBool::new(false)), || second(60));
         let script = Script { frames, next: 0, done: Arc::clone(&done), error: None, counts: TapCounts::default() };
-        let threads = Threads { clock: Box::new(now), ..Threads::default() };
-        let mut live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![script])], threads);
-        live.go_on_from(state.restore(&catalog, &settings, &*say));
-        let (mut sensor, board) = Sensor::new(&catalog, &settings, Box::new(now), Arc::default(), Arc::clone(&say));
+        let threads = Threads { clock: Arc::new(now), ..Threads::default() };
+        let mut live = Live::of(Arc::clone(&plan), vec![("made-up".to_owned(), vec![script])], threads);
+        live.go_on_from(state.restore(&plan, &*say));
+        let (mut sensor, board) = Sensor::new(Arc::new(now), Arc::default(), Arc::clone(&say));
         sensor.keep_state(state, || Ok(())).unwrap();
         live.run(&done, None, &mut |state| sensor.look(state));
         board.snapshot().table.used

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order in which data passes through them. A room may import rooms to its left only.
-const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
+const FLOW: [&str; 11] =
+    ["day", "name", "process", "dga", "simulate", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
 
 /// Outside crates and the rooms that may name them.
 const HOME: &[(&str, &[&str])] = &[
@@ -23,16 +24,16 @@ const HOME: &[(&str, &[&str])] = &[
     ("csv", &["export"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
-    ("hashbrown", &["watchlist", "ledger"]),
+    ("hashbrown", &["simulate", "watchlist", "ledger"]),
     ("http_body_util", &["export"]),
     ("hyper", &["export"]),
     ("hyper_util", &["export"]),
     ("indicatif", &["cli"]),
     ("ipcrypt_rs", &["ledger"]),
-    ("jiff", &["day"]),
+    ("jiff", &["day", "simulate"]),
     ("landlock", &["process"]),
     ("liblzma", &["source"]),
-    ("libm", &["dga"]),
+    ("libm", &["dga", "simulate"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
     ("md5", &["dga"]),
@@ -40,11 +41,12 @@ const HOME: &[(&str, &[&str])] = &[
     ("pcap", &["source"]),
     ("prometheus", &["export"]),
     ("rand_mt", &["dga"]),
+    ("rand_pcg", &["simulate"]),
     ("rc4", &["dga"]),
-    ("roaring", &["ledger"]),
+    ("roaring", &["simulate", "ledger"]),
     ("rustls", &["export"]),
     ("seccompiler", &["process"]),
-    ("serde", &["export", "cli"]),
+    ("serde", &["simulate", "export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("serde_saphyr", &["export"]),
     ("sha2", &["export"]),
@@ -56,7 +58,7 @@ const HOME: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that know no clock, thread, file or terminal: the same packets give the same result, always.
-const PURE: [&str; 6] = ["day", "name", "dga", "decode", "watchlist", "ledger"];
+const PURE: [&str; 7] = ["day", "name", "dga", "simulate", "decode", "watchlist", "ledger"];
 const IMPURE: [&str; 9] =
     ["std::time", "std::thread", "std::fs", "std::env", "std::process", "Mutex", "RwLock", "print!", "println!"];
 

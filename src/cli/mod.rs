@@ -20,6 +20,7 @@ mod names;
 mod reload;
 mod replay;
 mod report;
+mod simulate;
 #[cfg(feature = "live")]
 mod web;
 
@@ -65,6 +66,7 @@ enum Command {
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
     Completions(about::CompletionsArguments),
     Man(about::ManArguments),
 }
@@ -103,6 +105,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completions(arguments) => about::completions(&arguments),
         Command::Man(arguments) => about::man(&arguments),
     };

@@ -11,6 +11,7 @@ pub mod population;
 pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
+pub mod simulated;
 #[cfg(feature = "http")]
 pub mod web;
 
