@@ -14,6 +14,7 @@ mod families;
 mod flag_file;
 #[cfg(feature = "live")]
 mod live;
+mod name_files;
 mod names;
 mod replay;
 mod report;

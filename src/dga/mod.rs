@@ -4,8 +4,13 @@
 //! name in that order is its index. A new family is one file here and one line in [`Catalog::add`].
 
 mod conficker;
+mod contain;
 mod list;
+mod name_file;
 mod synthetic;
+
+pub use self::contain::{Containment, Hosts, MOST_NAMES, over_days};
+pub use self::name_file::{Layout, NameFile};
 
 use self::conficker::Conficker;
 use self::list::List;
@@ -32,6 +37,11 @@ pub trait Family: Send + Sync {
 
     /// What its names look like on any day.
     fn shape(&self) -> Shape<'_>;
+
+    /// How many names of a list one host asks for in a round, drawn at random, where that is known.
+    fn asked(&self) -> Option<u32> {
+        None
+    }
 
     /// The worm that it is a variant of, where it is one.
     fn worm(&self) -> Option<&'static str> {

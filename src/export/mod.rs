@@ -8,10 +8,10 @@ mod event_log;
 mod events;
 #[cfg(feature = "http")]
 pub mod http;
+mod lists;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
-mod names;
 mod report;
 pub mod series;
 pub mod snapshot;
@@ -19,10 +19,10 @@ mod state;
 
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
+pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
-pub use self::names::{Format as NamesFormat, Names};
 pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;

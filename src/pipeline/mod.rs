@@ -10,6 +10,7 @@ mod listener;
 #[cfg(feature = "live")]
 mod live;
 mod messages;
+mod names;
 mod replay;
 mod search;
 #[cfg(feature = "live")]
@@ -26,6 +27,7 @@ pub use self::follow::follow;
 #[cfg(feature = "live")]
 pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads};
 pub use self::messages::messages;
+pub use self::names::names;
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]
