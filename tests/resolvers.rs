@@ -217,8 +217,12 @@ impl Server {
     fn start(program: &str, arguments: &[&str]) -> Option<Self> {
         let log = TempDir::new().unwrap();
         let file = fs::File::create(log.path().join("log")).unwrap();
-        let child =
-            Command::new(found(program)?).args(arguments).stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file).spawn();
+        let child = Command::new(found(program)?)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(file.try_clone().unwrap())
+            .stderr(file)
+            .spawn();
         Some(Self { child: child.unwrap(), log })
     }
 

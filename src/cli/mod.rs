@@ -4,8 +4,10 @@ mod about;
 mod captures;
 #[cfg(feature = "live")]
 mod check_config;
+mod collisions;
 #[cfg(feature = "live")]
 mod confinement;
+mod contain;
 mod decode;
 mod decoding;
 mod explain;
@@ -59,6 +61,8 @@ enum Command {
     #[cfg(feature = "live")]
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
+    Collisions(collisions::Arguments),
+    Contain(contain::Arguments),
     Explain(explain::Arguments),
     Decode(decode::Arguments),
     Completions(about::CompletionsArguments),
@@ -96,6 +100,8 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "live")]
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
+        Command::Collisions(arguments) => collisions::run(&arguments),
+        Command::Contain(arguments) => contain::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Completions(arguments) => about::completions(&arguments),

@@ -13,7 +13,7 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::dga::{Catalog, FamilyId, Shape};
 use dgawatch::export::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
 use dgawatch::name::Name;
-use dgawatch::pipeline;
+use dgawatch::pipeline::{self, TakeName};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::families::Families;
@@ -32,8 +32,17 @@ pub(super) struct Arguments {
     #[command(flatten)]
     families: Families,
 
-    #[command(flatten)]
-    days: Days,
+    /// The first list day, UTC [default: today]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    date: Option<Day>,
+
+    /// How many list days
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    days: u32,
+
+    /// Days before and after a list day on which hosts may ask for its names: they have wrong clocks
+    #[arg(long, value_name = "DAYS", default_value = "1")]
+    skew: u16,
 
     /// How to write them
     #[arg(long, default_value = "plain", value_parser = PossibleValuesParser::new(NamesFormat::ALL.map(|(_, name)| name)).map(|name| format_of(&name)))]
@@ -76,38 +85,20 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
-/// Which list days.
-#[derive(Args)]
-pub(super) struct Days {
-    /// The first list day, UTC [default: today]
-    #[arg(long, value_name = "YYYY-MM-DD")]
-    date: Option<Day>,
-
-    /// How many list days
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    days: u32,
-
-    /// Days before and after a list day on which hosts may ask for its names: they have wrong clocks
-    #[arg(long, value_name = "DAYS", default_value = "1")]
-    pub(super) skew: u16,
-}
-
-impl Days {
-    /// The first and the last.
-    pub(super) fn range(&self) -> Result<(Day, Day), Failure> {
-        let first = self.date.unwrap_or_else(today);
-        // At most 100,000.
-        let last = first.plus(self.days as i32 - 1);
-        if last > Day::LAST {
-            return Err(Failure::Usage(format!("--days {} from {first} goes beyond {}", self.days, Day::LAST)));
-        }
-        Ok((first, last))
+/// The first and the last of so many list days, from today on unless told.
+pub(super) fn range(date: Option<Day>, days: u32) -> Result<(Day, Day), Failure> {
+    let first = date.unwrap_or_else(today);
+    // At most 100,000.
+    let last = first.plus(days as i32 - 1);
+    if last > Day::LAST {
+        return Err(Failure::Usage(format!("--days {days} from {first} goes beyond {}", Day::LAST)));
     }
+    Ok((first, last))
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
-    let days = arguments.days.range()?;
+    let days = range(arguments.date, arguments.days)?;
     if arguments.diff.is_some() && !matches!(arguments.format, NamesFormat::Plain | NamesFormat::Csv | NamesFormat::Json) {
         return Err(Failure::Usage("--diff is told as plain, csv or json".to_owned()));
     }
@@ -131,7 +122,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     each(&catalog, days, &mut |family, day, index, name| {
         let current = match &mut list {
             Some((of, on, list)) if (*of, *on) == (family, day) => list,
-            list => &mut list.insert((family, day, NameList::new(catalog.family(family), day, arguments.days.skew))).2,
+            list => &mut list.insert((family, day, NameList::new(catalog.family(family), day, arguments.skew))).2,
         };
         if index % 65_536 == 0 {
             bar.inc(65_536);
@@ -144,11 +135,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Hands over the names of list days on all cores.
-pub(super) fn each<E>(
-    catalog: &Catalog,
-    days: (Day, Day),
-    each: &mut dyn FnMut(FamilyId, Day, u32, &Name) -> Result<(), E>,
-) -> Result<(), E> {
+pub(super) fn each<E>(catalog: &Catalog, days: (Day, Day), each: &mut TakeName<'_, E>) -> Result<(), E> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     pipeline::names(catalog, days, threads, each)
 }

@@ -4,6 +4,8 @@
 //! Everything is written as it goes, so that its size costs no memory. What a stranger chose (names, addresses) is
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
+mod collisions;
+mod containment;
 mod event_log;
 mod events;
 #[cfg(feature = "http")]
@@ -12,11 +14,15 @@ mod lists;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
+mod plot;
 mod report;
 pub mod series;
 pub mod snapshot;
 mod state;
+mod target;
 
+pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
+pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
 pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
@@ -26,3 +32,4 @@ pub use self::metrics::metrics_text;
 pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
+pub use self::target::write_whole;

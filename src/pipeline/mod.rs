@@ -27,7 +27,7 @@ pub use self::follow::follow;
 #[cfg(feature = "live")]
 pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads};
 pub use self::messages::messages;
-pub use self::names::names;
+pub use self::names::{TakeName, names};
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]

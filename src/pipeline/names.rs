@@ -18,16 +18,14 @@ const AHEAD: usize = 16;
 /// Names one behind the other, in wire form; none at the end of a list.
 type Block = Vec<u8>;
 
+/// What takes names: of which family and list day, at which place of the list.
+pub type TakeName<'a, E> = dyn FnMut(FamilyId, Day, u32, &Name) -> Result<(), E> + 'a;
+
 /// Hands over the names of the lists of `days`, by day, then by family of the catalog, then as generated: each with its index.
 ///
 /// # Errors
 /// The first that `each` gives; no name comes after it.
-pub fn names<E>(
-    catalog: &Catalog,
-    days: (Day, Day),
-    threads: usize,
-    each: &mut dyn FnMut(FamilyId, Day, u32, &Name) -> Result<(), E>,
-) -> Result<(), E> {
+pub fn names<E>(catalog: &Catalog, days: (Day, Day), threads: usize, each: &mut TakeName<'_, E>) -> Result<(), E> {
     let lists: Vec<(Day, FamilyId)> =
         days.0.through(days.1).flat_map(|day| catalog.iter().map(move |(family, _)| (day, family))).collect();
     let threads = threads.clamp(1, lists.len().max(1));

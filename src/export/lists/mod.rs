@@ -16,7 +16,6 @@ mod registry;
 mod rpz;
 mod stix;
 mod suricata;
-mod target;
 mod text;
 mod unbound;
 mod writer;

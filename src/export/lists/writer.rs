@@ -5,8 +5,8 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::target::{Out, at};
 use super::{About, Entry, Layout, NameList, NamesFormat, Registry, misp};
+use crate::export::target::{Out, at};
 use crate::name::{MAX_TEXT, Name};
 use crate::watchlist::NameSet;
 

@@ -90,6 +90,16 @@ impl Drop for Replacement {
     }
 }
 
+/// Writes a file as a whole.
+///
+/// # Errors
+/// When it cannot be written; the error says where. The file is then what it was before.
+pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = Out::file(path)?;
+    write(&mut out)?;
+    out.commit()
+}
+
 /// An error that says where.
 pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))
