@@ -8,6 +8,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Write, stderr};
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use dgawatch::dga::{Layout, NameFile};
 use dgawatch::name::Name;
 use support::{dgawatch, printed, root};
 use tempfile::TempDir;
@@ -56,8 +58,35 @@ fn bind_takes_the_policy_zone() {
         let configuration = bind(folder.path(), port, policy, &data);
         let Some(server) = Server::start("named", &["-g", "-c", &configuration]) else { return };
         assert_eq!(server.ask(port, HONEST), (NOERROR, vec![ADDRESS]));
-        assert_eq!(server.ask(port, &listed).0, answer, "{listed} {policy}");
+        // A policy zone takes effect some time after it is loaded.
+        let until = Instant::now() + Duration::from_secs(60);
+        while server.ask(port, &listed).0 != answer && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        assert_eq!(server.ask(port, &listed).0, answer, "{listed} {policy}: {}", server.said());
     }
+}
+
+/// Every octet there is, in names of a user's own list: BIND reads the zone without a word, and has the same names.
+#[test]
+fn bind_reads_any_octet() {
+    let folder = TempDir::new().unwrap();
+    let (own, zone) = (folder.path().join("own"), folder.path().join("zone"));
+    let names: Vec<String> = (0..=255).map(|octet| format!("a\\{octet:03}b.evil")).collect();
+    fs::write(&own, names.join("\n")).unwrap();
+    let (own, zone) = (format!("own={}", own.display()), zone.to_str().unwrap());
+    let arguments = ["names", "--family", "conficker-a", "--list", &own, "--tld", "evil", "--format", "rpz", "--output", zone];
+    printed(&dgawatch(&arguments), 0);
+    let Some((out, err)) = check("named-checkzone", &["-q", "-D", "-o", "-", "rpz.test", zone]) else { return };
+    assert_eq!(err, "");
+    let mut file = NameFile::new(Layout::Policy);
+    let mut read = BTreeSet::new();
+    for line in out.lines() {
+        file.line(line.as_bytes(), &mut |name| _ = read.insert(name.to_string())).unwrap();
+    }
+    // Capital letters are the small ones.
+    assert_eq!(read, names.iter().map(|name| Name::parse(name).unwrap().to_string()).collect());
+    assert_eq!(read.len(), 256 - 26);
 }
 
 #[test]

@@ -269,5 +269,9 @@ impl ContainmentReport {
 /// A share with as many places as say something.
 fn percent(share: f64) -> String {
     let percent = 100.0 * share;
-    if percent > 0.0 && percent < 0.01 { format!("{percent:.1e} %") } else { format!("{percent:.2} %") }
+    match percent {
+        0.0 | 1.0.. => format!("{percent:.2} %"),
+        0.01.. => format!("{percent:.3} %"),
+        _ => format!("{percent:.1e} %"),
+    }
 }

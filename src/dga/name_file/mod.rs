@@ -274,6 +274,61 @@ mod tests {
         }
     }
 
+    /// Whatever a file holds, reading it ends, and what it gives are names that are read back as themselves.
+    #[test]
+    fn no_text_breaks_a_reader() {
+        let words: [&[u8]; 24] = [
+            b"a.example",
+            b"*",
+            b".",
+            b"..",
+            b"@",
+            b" ",
+            b"\t",
+            b"(",
+            b")",
+            b"\"",
+            b"\\",
+            b"\\0",
+            b";",
+            b"#",
+            b",",
+            b"$ORIGIN",
+            b"IN",
+            b"300",
+            b"CNAME",
+            b"SOA",
+            b"10.0.0.1",
+            b"rpz-ip",
+            b"\xff\0",
+            b"'=x",
+        ];
+        let mut state = 7_u64;
+        let mut below = |bound: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % bound
+        };
+        let mut names = 0;
+        for _ in 0..20_000 {
+            let mut files = [Layout::List, Layout::Table(0), Layout::Table(2), Layout::Hosts, Layout::Policy, Layout::Zone]
+                .map(NameFile::new);
+            let mut text = vec![];
+            for _ in 0..below(4) {
+                let line: Vec<u8> = (0..below(9)).flat_map(|_| words[below(words.len())].iter().chain(b" ").copied()).collect();
+                for file in &mut files {
+                    let _ = file.line(&line, &mut |name| {
+                        names += 1;
+                        assert_eq!(Name::parse(&name.to_string()).unwrap(), *name);
+                    });
+                }
+                text.extend(line);
+                text.push(b'\n');
+            }
+            let _ = Layout::detect(&text).to_list(&text);
+        }
+        assert!(names > 10_000, "{names}");
+    }
+
     #[test]
     fn as_a_list() {
         let list = Layout::Hosts.to_list(b"0.0.0.0 a.example b#c\n0.0.0.0 d\\035e.example f\\,g.example\n").unwrap();
