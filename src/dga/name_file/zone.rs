@@ -179,7 +179,9 @@ fn is_class(word: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn read(read: fn(&mut Zone, &[u8], &mut dyn FnMut(&Name)) -> Result<(), String>, text: &str) -> Result<String, String> {
+    type Read = fn(&mut Zone, &[u8], &mut dyn FnMut(&Name)) -> Result<(), String>;
+
+    fn read(read: Read, text: &str) -> Result<String, String> {
         let mut zone = Zone::default();
         let mut names = vec![];
         for line in text.lines() {
