@@ -16,9 +16,9 @@ use super::families::Families;
 use super::name_files::each_name;
 use super::names;
 
-/// Find generated names that somebody uses: who must be warned, and what must never be blocked.
+/// Find generated names that honest people own.
 ///
-/// A worm that makes up names hits real ones sooner or later. The names of the coming days are looked for among those that are known
+/// They must be warned, and the names must never be blocked. A worm that makes up names hits real ones sooner or later. The names of the coming days are looked for among those that are known
 /// to be in use: in files of yours, and in what is built in (four names of 2009). A name below a generated one counts as well.
 #[derive(Args)]
 pub(super) struct Arguments {

@@ -13,10 +13,10 @@ use dgawatch::name::RawName;
 use super::Failure;
 use super::names::{registries, today};
 
-/// Tell how many hosts reach at least one name that somebody holds, and how many hosts made so many lookups.
+/// Tell how many hosts reach a name that somebody holds.
 ///
 /// A host of Conficker C asks for 500 of 50,000 names, drawn at random: whoever holds 69 of them reaches half of the hosts in a
-/// day. Says what a week and a month add, what blocking achieves, and how many names it takes.
+/// day. Says what a week and a month add, what blocking achieves, how many names it takes, and how many hosts made so many lookups.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The family: conficker-a, conficker-b, conficker-c, or synthetic:N with --lookups-per-host
