@@ -52,13 +52,17 @@ impl Layout for Json {
 #[derive(Default)]
 pub(super) struct Array {
     begun: bool,
+    /// The item that is being written: made here first, because small pieces cost `out` more than they cost memory.
+    item: Vec<u8>,
 }
 
 impl Array {
     pub(super) fn item(&mut self, item: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(if self.begun { b",\n" } else { b"\n" })?;
+        self.item.clear();
+        self.item.extend_from_slice(if self.begun { b",\n" } else { b"\n" });
         self.begun = true;
-        Ok(serde_json::to_writer(out, item)?)
+        serde_json::to_writer(&mut self.item, item)?;
+        out.write_all(&self.item)
     }
 
     /// Closes it.
