@@ -54,6 +54,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
     ("toml", &["cli"]),
+    ("uuid", &["export"]),
     ("zstd", &["source"]),
 ];
 

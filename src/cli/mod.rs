@@ -5,8 +5,10 @@ mod built_in;
 mod captures;
 #[cfg(feature = "live")]
 mod check_config;
+mod collisions;
 #[cfg(feature = "live")]
 mod confinement;
+mod contain;
 mod decode;
 mod decoding;
 mod explain;
@@ -15,6 +17,7 @@ mod families;
 mod flag_file;
 #[cfg(feature = "live")]
 mod live;
+mod name_files;
 mod names;
 #[cfg(feature = "live")]
 mod reload;
@@ -63,6 +66,8 @@ enum Command {
     #[cfg(feature = "live")]
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
+    Collisions(collisions::Arguments),
+    Contain(contain::Arguments),
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
@@ -102,6 +107,8 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "live")]
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
+        Command::Collisions(arguments) => collisions::run(&arguments),
+        Command::Contain(arguments) => contain::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -88,6 +88,15 @@ impl Calendar {
         let (before, after) = self.reach;
         self.list_days(first.plus(-before - skew), last.plus(after + skew))
     }
+
+    /// The first and the last day on which hosts ask for the list of `list_day`, when their clocks may be `skew` days wrong.
+    pub fn asked(self, list_day: Day, skew: u16) -> (Day, Day) {
+        let skew = if self.host_clock { i32::from(skew) } else { 0 };
+        let (before, after) = self.reach;
+        let current = |day: &Day| self.list_day(*day) == list_day;
+        let last = list_day.through(Day::LAST).take_while(current).last().unwrap_or(list_day);
+        (list_day.plus(-after - skew).max(Day::EPOCH), last.plus(before + skew).min(Day::LAST))
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +133,25 @@ mod tests {
                 assert!((0..longest).contains(&(day.number() - list_day.number())), "{period:?} {day}");
                 assert!(list_day <= calendar.list_day(day.plus(1)), "{period:?} {day}");
             }
+        }
+    }
+
+    /// A list is asked for on just the days on which it is open.
+    #[test]
+    fn asked_while_open() {
+        let (days, middle) = (Day::of(2015, 6, 1).through(Day::of(2015, 10, 31)).collect::<Vec<_>>(), Day::of(2015, 8, 31));
+        let calendars = [
+            Calendar::DAILY,
+            Calendar::DATED,
+            Calendar::of(Period::Days(4)),
+            Calendar::of(Period::ThirdOfMonth),
+            Calendar::DAILY.reaching(30, 14),
+        ];
+        for (calendar, skew) in calendars.into_iter().flat_map(|calendar| [(calendar, 0), (calendar, 3)]) {
+            let list_day = calendar.list_day(middle);
+            let open: Vec<Day> =
+                days.iter().copied().filter(|day| calendar.open(*day, *day, skew).any(|open| open == list_day)).collect();
+            assert_eq!(calendar.asked(list_day, skew), (open[0], open[open.len() - 1]), "{calendar:?} {skew}");
         }
     }
 

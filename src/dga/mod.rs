@@ -5,11 +5,13 @@
 
 mod calendar;
 mod conficker;
+mod contain;
 mod cryptolocker;
 mod generator;
 mod list;
 mod monerodownloader;
 mod murofet;
+mod name_file;
 mod necurs;
 mod newgoz;
 mod pushdo;
@@ -20,6 +22,8 @@ mod zloader;
 use std::sync::Arc;
 
 pub use self::calendar::{Calendar, Period};
+pub use self::contain::{Containment, Hosts, MOST_NAMES, over_days};
+pub use self::name_file::{Layout, NameFile};
 
 use self::conficker::{Conficker, Variant};
 use self::generator::{Generated, Generator};
@@ -66,6 +70,11 @@ pub trait Family: Send + Sync {
 
     /// What its names look like on any day.
     fn shape(&self) -> Shape<'_>;
+
+    /// How many names of a list one host asks for in a round, drawn at random, where that is known.
+    fn asked(&self) -> Option<u32> {
+        None
+    }
 
     /// The worm that it is a variant of, where it is one.
     fn worm(&self) -> Option<&'static str> {

@@ -12,6 +12,7 @@ mod live;
 #[cfg(feature = "live")]
 mod live_state;
 mod messages;
+mod names;
 #[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
@@ -34,6 +35,7 @@ pub use self::live::{Live, Thread, Threads};
 #[cfg(feature = "live")]
 pub use self::live_state::{InterfaceCounts, LiveState, OpenList};
 pub use self::messages::messages;
+pub use self::names::{TakeName, names};
 #[cfg(feature = "live")]
 pub use self::plan::Plan;
 #[cfg(feature = "live")]

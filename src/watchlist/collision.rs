@@ -30,6 +30,11 @@ pub fn known_collision(name: &Name) -> Option<&'static Collision> {
     })
 }
 
+/// The collisions that are known, by list day.
+pub const fn known_collisions() -> &'static [Collision] {
+    &KNOWN
+}
+
 /// All of Conficker B in March 2009, found by SophosLabs among that month's 7,750 names.
 const KNOWN: [Collision; 4] = [
     Collision { name: "jogli.com", list_day: "2009-03-08", owner: "Big Web Great Music", source: PRESS },

@@ -15,6 +15,7 @@ mod collision;
 mod glance;
 mod indicators;
 mod list;
+mod name_set;
 mod outline;
 mod pattern;
 mod search_list;
@@ -26,8 +27,9 @@ use std::sync::Arc;
 /// What lists are hashed with: keyed by a random seed of each.
 pub use hashbrown::DefaultHashBuilder as Hasher;
 
-pub use self::collision::{Collision, known_collision};
+pub use self::collision::{Collision, known_collision, known_collisions};
 pub use self::list::List;
+pub use self::name_set::NameSet;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 

@@ -12,6 +12,7 @@ pub(in crate::dga) const A: Variant = Variant {
     id: "conficker-a",
     seed: Seed { multiplier: 0x4_63DA_5676, divisor: SEVEN_DAYS, addend: 0xB46A_7637, step: 0x6423_6735 },
     names_a_day: 250,
+    asked: 250,
     length,
     lengths: LENGTHS,
     // Unsigned, unlike the length.
@@ -26,6 +27,7 @@ pub(in crate::dga) const B: Variant = Variant {
     id: "conficker-b",
     seed: Seed { multiplier: 0x3_52C9_4565, divisor: SEVEN_DAYS, addend: 0xA359_6526, step: 0x5312_5624 },
     names_a_day: 250,
+    asked: 250,
     length,
     lengths: LENGTHS,
     suffix: |number| (number & 7) as usize,

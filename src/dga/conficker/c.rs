@@ -10,6 +10,7 @@ pub(in crate::dga) const C: Variant = Variant {
     id: "conficker-c",
     seed: Seed { multiplier: 0x2_682D_10B7, divisor: TWO_DAYS, addend: 0xF1E3_4A09, step: 0x4F3D_859E },
     names_a_day: 50_000,
+    asked: 500,
     length: |number| 4 + (number.unsigned_abs() % 6) as usize,
     lengths: (4, 9),
     suffix: |number| (number.unsigned_abs() % 116) as usize,

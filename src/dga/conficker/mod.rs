@@ -26,6 +26,8 @@ pub(super) struct Variant {
     id: &'static str,
     seed: Seed,
     names_a_day: u32,
+    /// Names of a list that a host asks for in a round, drawn at random (Leder and Werner, section 7).
+    asked: u32,
     /// Letters of the first label, from a number of the generator.
     length: fn(i32) -> usize,
     /// Shortest and longest of these.
@@ -62,6 +64,10 @@ impl Family for Conficker {
 
     fn count(&self, _: Day) -> u32 {
         self.variant.names_a_day
+    }
+
+    fn asked(&self) -> Option<u32> {
+        Some(self.variant.asked)
     }
 
     fn worm(&self) -> Option<&'static str> {

@@ -4,6 +4,8 @@ mod csv;
 mod json;
 mod text;
 
+pub(super) use self::text::grouped;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;

@@ -275,7 +275,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Thousands apart: `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(in crate::export) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
