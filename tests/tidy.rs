@@ -35,6 +35,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("libm", &["dga"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("memmap2", &["watchlist"]),
     ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("prometheus", &["export"]),

@@ -12,13 +12,17 @@
 //! client's [`SearchList`].
 
 mod collision;
+mod filter;
 mod glance;
 mod indicators;
 mod list;
+mod names;
 mod outline;
+mod pages;
 mod pattern;
 mod search_list;
 mod shape;
+mod table;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,7 +31,8 @@ use std::sync::Arc;
 pub use hashbrown::DefaultHashBuilder as Hasher;
 
 pub use self::collision::{Collision, known_collision};
-pub use self::list::List;
+pub use self::list::{Form, List};
+pub use self::names::Names;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
