@@ -48,7 +48,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// A watchlist that takes its lists from here.
-    pub(super) fn watchlist<'s>(&'s self, settings: &'s Settings) -> Watchlist<'s> {
+    pub(super) fn watchlist<'s, T: Copy>(&'s self, settings: &'s Settings) -> Watchlist<'s, T> {
         let Settings { skew, patterns, search_list, .. } = settings;
         Watchlist::new(self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }

@@ -38,6 +38,13 @@ impl Filter {
         }
     }
 
+    /// An octet of the line of a hash.
+    #[inline(always)]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        let lines = self.lines.groups::<LINE>();
+        lines[Self::place(hash, lines.len()).0][0]
+    }
+
     /// Whether a name with this hash may be among those inserted.
     #[inline(always)]
     pub(super) fn may_hold(&self, hash: u64) -> bool {

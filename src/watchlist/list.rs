@@ -85,6 +85,20 @@ impl List {
         }
     }
 
+    /// Whether lookups in it wait for memory, which [`Self::peek`] can begin.
+    pub(super) const fn is_large(&self) -> bool {
+        matches!(self.index, Index::Drawn(..))
+    }
+
+    /// An octet of what a lookup will read first.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        match &self.index {
+            Index::Held(_) => 0,
+            Index::Drawn(filter, _) => filter.peek(hash),
+        }
+    }
+
     /// The first place of `name`, if the list holds it.
     #[inline]
     pub fn find(&self, hash: u64, name: &Name) -> Option<u32> {
