@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
+use std::time::Instant;
 use std::{fmt::Write, fs, io, thread};
 
 use dgawatch::day::{Day, Timestamp};
@@ -143,9 +144,9 @@ fn steps() {
 fn time(count: usize, mut run: impl FnMut()) -> f64 {
     let mut rounds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
-            let begun = cpu_time();
+            let begun = Instant::now();
             run();
-            (cpu_time() - begun) / count as f64
+            begun.elapsed().as_secs_f64() * 1e9 / count as f64
         })
         .collect();
     rounds.sort_by(f64::total_cmp);
@@ -235,6 +236,7 @@ fn lists() {
 }
 
 /// CPU time of this thread in nanoseconds: what others do on a shared machine disturbs it less than a clock.
+/// The kernel counts it in steps of some milliseconds: too coarse for a step of its own.
 fn cpu_time() -> f64 {
     let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
@@ -267,7 +269,7 @@ fn replay(capture: &Path, rounds: usize) {
                     let mut begun = cpu_time();
                     take_turn.recv().unwrap();
                     let mut progress = |so_far: pipeline::Progress| {
-                        if so_far.packets % packets == 0 {
+                        if so_far.packets.is_multiple_of(packets) {
                             give_time.send((cpu_time() - begun) / packets as f64).unwrap();
                             // After the last round nobody gives turns.
                             let _ = take_turn.recv();

@@ -70,7 +70,7 @@ impl Filter {
     const fn place(hash: u64, lines: usize) -> (usize, u64) {
         // Bits of 2^64 over the golden ratio and of pi: any odd numbers that share nothing do.
         let line = fold(hash, 0x9E37_79B9_7F4A_7C15) >> 32;
-        ((line * lines as u64 >> 32) as usize, fold(hash, 0x2437_6A88_85A3_08D3))
+        (((line * lines as u64) >> 32) as usize, fold(hash, 0x2437_6A88_85A3_08D3))
     }
 }
 

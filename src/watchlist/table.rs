@@ -113,7 +113,7 @@ impl Table {
 
 #[inline(always)]
 const fn bucket(hash: u64, buckets: usize) -> usize {
-    ((hash >> 32) * buckets as u64 >> 32) as usize
+    (((hash >> 32) * buckets as u64) >> 32) as usize
 }
 
 /// As many low bits of the hash as a place leaves free, above it.
