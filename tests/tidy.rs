@@ -37,6 +37,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
     ("md5", &["dga"]),
+    ("memmap2", &["watchlist"]),
     ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("prometheus", &["export"]),

@@ -11,7 +11,7 @@ use std::path::Path;
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::dga::{Catalog, Family, Period, Shape};
 use dgawatch::name::Name;
-use dgawatch::watchlist::{Hasher, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Found, Hasher, Patterns, SearchList, Watchlist};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use support::lists::Fresh;
@@ -152,9 +152,14 @@ fn names_are_found_while_hosts_ask() {
                 });
                 let time = Timestamp::from_parts(day.number().unsigned_abs().into(), 0).as_nanos() * 86_400;
                 let mut found = vec![];
+                let mut take = |(), what| {
+                    let Found::Listed(matched) = what else { panic!("nothing is watched") };
+                    found.push((matched.list_day, matched.index));
+                };
                 if watchlist.opens(Timestamp::from_nanos(time), name.as_raw()) {
-                    watchlist.find(name.as_raw(), &mut |matched| found.push((matched.list_day, matched.index)), &mut |_| {});
+                    watchlist.find(Timestamp::from_nanos(time), name.as_raw(), (), &mut take);
                 }
+                watchlist.flush(&mut take);
                 let expected: Vec<_> = asks.then_some((list_day, 17)).into_iter().collect();
                 assert_eq!(found, expected, "{id} {name} {day} skew {skew}");
             }

@@ -68,6 +68,11 @@ pub trait Family: Send + Sync {
     /// Hands over the names of a list day in generated order.
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name));
 
+    /// What makes any name of a list day alone, where the family can: names of a large list are then not kept.
+    fn draw(&self, _day: Day) -> Option<Box<dyn Draw>> {
+        None
+    }
+
     /// What its names look like on any day.
     fn shape(&self) -> Shape<'_>;
 
@@ -126,6 +131,12 @@ pub struct About {
     pub status: &'static str,
     /// What its lists were compared with, and found the same.
     pub verified: &'static str,
+}
+
+/// The names of one family and list day, each made without the others.
+pub trait Draw: Send + Sync {
+    /// Makes `name` the one at a place, which must be below the [count](Family::count) of the day.
+    fn draw(&self, index: u32, name: &mut Name);
 }
 
 /// What a family's names look like, so that most others are told apart at a glance.

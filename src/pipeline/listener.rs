@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::Settings;
 use super::tally::{Slot, Tally};
-use super::worker::{Findings, Resting, Worker};
+use super::worker::{Asker, Findings, Resting, Worker};
 use crate::day::Day;
 use crate::source::{Intake, Tap};
 use crate::watchlist::Watchlist;
@@ -105,7 +105,7 @@ pub(super) struct Listener<'a, 's, T> {
 impl<'a, 's, T: Intake> Listener<'a, 's, T> {
     pub(super) fn new(
         station: Station<T>,
-        watchlist: Watchlist<'a>,
+        watchlist: Watchlist<'a, Asker>,
         round: &Round,
         give_notice: Sender<String>,
         slot: &'s Slot,

@@ -48,7 +48,7 @@ impl Shelf {
     }
 
     /// A watchlist that takes its lists from here.
-    pub(super) fn watchlist<'s>(&'s self, settings: &'s Settings) -> Watchlist<'s> {
+    pub(super) fn watchlist<'s, T: Copy>(&'s self, settings: &'s Settings) -> Watchlist<'s, T> {
         let Settings { skew, patterns, search_list, .. } = settings;
         Watchlist::new(&self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }
@@ -65,7 +65,7 @@ impl Shelf {
         let state = &*self.state();
         let lists = state.reserved.iter().filter_map(|key| {
             let list = state.places.get(key)?.list.get()?;
-            Some((key.0, key.1, list.count(), list.size()))
+            Some((key.0, key.1, list.names().count(), list.size()))
         });
         lists.collect()
     }
@@ -118,8 +118,15 @@ impl Lists for Shelf {
     }
 }
 
+impl Place {
+    fn is_in_use(&self) -> bool {
+        self.list.get().is_some_and(|list| Arc::strong_count(list) > 1)
+    }
+}
+
 impl State {
-    /// Notes the size of a list and lets go of those used longest ago while they take too much.
+    /// Notes the size of a list and lets go of those used longest ago while they take too much. One that somebody looks
+    /// into stays: to let go of it would free nothing, and who wants it next would build it again.
     fn make_room(&mut self, key: (FamilyId, Day), size: usize) -> Vec<Place> {
         if let Some(place) = self.places.get_mut(&key).filter(|place| place.size == 0) {
             place.size = size;
@@ -127,8 +134,9 @@ impl State {
         }
         let mut freed = vec![];
         while self.size > KEPT {
-            let others =
-                self.places.iter().filter(|(other, place)| **other != key && place.size > 0 && !self.reserved.contains(*other));
+            let others = self.places.iter().filter(|(other, place)| {
+                **other != key && place.size > 0 && !self.reserved.contains(*other) && !place.is_in_use()
+            });
             let Some((&oldest, _)) = others.min_by_key(|(_, place)| place.last_use) else { break };
             let place = self.places.remove(&oldest);
             self.size -= place.as_ref().map_or(0, |place| place.size);
@@ -153,7 +161,7 @@ mod tests {
             catalog.family(0).names(Day::EPOCH.plus(day), &mut |name| {
                 first.get_or_insert_with(|| name.to_string());
             });
-            assert_eq!(Some(list.name(0).to_string()), first);
+            assert_eq!(Some(list.names().name(0).to_string()), first);
         }
         let state = shelf.state();
         assert!(
@@ -163,5 +171,24 @@ mod tests {
             state.places.len()
         );
         assert_eq!(state.size, state.places.values().map(|place| place.size).sum::<usize>());
+    }
+
+    #[test]
+    fn what_is_in_use_is_not_built_again() {
+        let mut catalog = Catalog::default();
+        catalog.add("conficker-c").unwrap();
+        let shelf = Shelf::new(&catalog);
+        let days: Vec<Day> = (14_000..14_060).map(|day| Day::EPOCH.plus(day)).collect();
+        let held: Vec<_> = days.iter().map(|day| shelf.get(0, *day)).collect();
+        let state = |shelf: &Shelf| {
+            let state = shelf.state();
+            (state.builds, state.size > KEPT)
+        };
+        assert_eq!(state(&shelf), (60, true));
+        days.iter().for_each(|day| drop(shelf.get(0, *day)));
+        assert_eq!(state(&shelf), (60, true));
+        drop(held);
+        shelf.get(0, Day::EPOCH);
+        assert_eq!(state(&shelf), (61, false));
     }
 }

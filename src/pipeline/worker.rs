@@ -12,12 +12,12 @@ use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Readin
 use crate::ledger::{Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Match, Watchlist};
+use crate::watchlist::{Found, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
     decoder: Decoder,
-    watchlist: Watchlist<'a>,
+    watchlist: Watchlist<'a, Asker>,
     counts: Counts,
     batch: Batch,
     /// Puts together what comes in pieces, where no other worker has some of them.
@@ -73,14 +73,14 @@ impl Batch {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
+    pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a, Asker>) -> Self {
         let decoder = Decoder::new(settings.decode.clone());
         Self { decoder, watchlist, counts: Counts::default(), batch: Batch::default(), assembler: None }
     }
 
     /// One that goes on where another, or none, stopped; leaves no pieces to others.
     #[cfg(feature = "live")]
-    pub(super) fn go_on(resting: Resting, watchlist: Watchlist<'a>) -> Self {
+    pub(super) fn go_on(resting: Resting, watchlist: Watchlist<'a, Asker>) -> Self {
         let Resting { decoder, counts, batch, assembler } = resting;
         Self { decoder, watchlist, counts, batch, assembler: Some(assembler) }
     }
@@ -139,12 +139,14 @@ impl<'a> Worker<'a> {
 
     /// What came since the last call.
     pub(super) fn finish_block(&mut self) -> Batch {
+        settle(&mut self.watchlist, &mut self.batch.findings);
         std::mem::take(&mut self.batch)
     }
 
     /// What came so far, where blocks are not told apart.
     #[cfg(feature = "live")]
-    pub(super) const fn batch(&mut self) -> &mut Batch {
+    pub(super) fn batch(&mut self) -> &mut Batch {
+        settle(&mut self.watchlist, &mut self.batch.findings);
         &mut self.batch
     }
 
@@ -164,7 +166,7 @@ impl<'a> Worker<'a> {
     }
 
     /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
-    pub(super) fn finish(self) -> (Counts, Watchlist<'a>) {
+    pub(super) fn finish(self) -> (Counts, Watchlist<'a, Asker>) {
         (self.counts, self.watchlist)
     }
 }
@@ -197,7 +199,7 @@ impl Findings {
 
 /// Finds out which listed names and patterns a message asks for or answers.
 #[inline(always)]
-pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
+pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
         look_closer(watchlist, findings, question.name, Asker::of(message));
@@ -206,7 +208,7 @@ pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, find
 
 /// Who asked, or is answered, by what message.
 #[derive(Clone, Copy)]
-struct Asker {
+pub(super) struct Asker {
     source: IpAddr,
     port: u16,
     time: Timestamp,
@@ -224,18 +226,23 @@ impl Asker {
         Self { source, port, time, response, transport }
     }
 
-    const fn hit(self, matched: Match) -> Hit {
+    /// Enters what was found for a name that it asked for.
+    fn enter(self, found: Found, findings: &mut Findings) {
         let Self { source, port, time, response, transport } = self;
-        Hit { source, time, response, port, transport, matched }
+        match found {
+            Found::Listed(matched) => findings.hits.push(Hit { source, time, response, port, transport, matched }),
+            Found::Watched(pattern) => findings.sightings.push(Sighting { source, time, response, pattern }),
+        }
     }
 }
 
 /// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
-fn look_closer(watchlist: &mut Watchlist<'_>, findings: &mut Findings, name: RawName<'_>, asker: Asker) {
-    let Findings { hits, sightings } = findings;
-    let Asker { source, time, response, .. } = asker;
-    watchlist.find(name, &mut |matched| hits.push(asker.hit(matched)), &mut |pattern| {
-        sightings.push(Sighting { source, time, response, pattern })
-    });
+fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker) {
+    watchlist.find(asker.time, name, asker, &mut |asker, found| asker.enter(found, findings));
+}
+
+/// Looks up what waits to be looked up with others.
+pub(super) fn settle(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
+    watchlist.flush(&mut |asker, found| asker.enter(found, findings));
 }

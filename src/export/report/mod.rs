@@ -16,7 +16,7 @@ use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
 use crate::ledger::{Evidence, Key, Ledger, Seen, Verdict};
-use crate::watchlist::{Hasher, List, PatternId, Patterns};
+use crate::watchlist::{Names, PatternId, Patterns};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,14 +149,13 @@ impl Report {
         }
     }
 
-    /// The rows of each family and list day, with the list that names come from.
-    fn groups(&self) -> impl Iterator<Item = (&[(Key, Evidence)], List)> {
-        let hasher = Hasher::default();
-        self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
+    /// The rows of each family and list day, with the names of that list.
+    fn groups(&self) -> impl Iterator<Item = (&[(Key, Evidence)], Names)> {
+        self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(|rows| {
             let key = rows[0].0;
             let family = self.catalog.family(key.family);
             // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
-            (rows, List::build(family, family.edition(key.list_day), &hasher))
+            (rows, Names::new(family, family.edition(key.list_day)))
         })
     }
 

@@ -9,8 +9,7 @@ use super::{CaptureSummary, Report};
 use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
 use crate::ledger::{Evidence, Key, Seen, Verdict};
-use crate::name::Name;
-use crate::watchlist::{List, PatternId, known_collision};
+use crate::watchlist::{Names, PatternId, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
 const SOURCE_WIDTH: usize = 23;
@@ -99,7 +98,7 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 fn group(
     report: &Report,
     rows: &[(Key, Evidence)],
-    list: &List,
+    list: &Names,
     context: &Context<'_>,
     top: usize,
     out: &mut dyn Write,
@@ -212,10 +211,10 @@ fn source_column(source: IpAddr) -> String {
 }
 
 /// The few names of a suspect, which a person can judge.
-fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Result<()> {
+fn suspicion(evidence: &Evidence, list: &Names, out: &mut dyn Write) -> io::Result<()> {
     for place in evidence.names().take(NAMES_SHOWN) {
         let name = list.name(place);
-        match known_collision(&Name::from(name)) {
+        match known_collision(&name) {
             Some(collision) => writeln!(out, "    {name}: belongs to {}, no sign of the worm", collision.owner)?,
             None => writeln!(out, "    {name}")?,
         }
