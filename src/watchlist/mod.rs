@@ -16,6 +16,7 @@
 
 mod collision;
 mod filter;
+mod front;
 mod glance;
 mod indicators;
 mod list;
@@ -41,6 +42,7 @@ pub use self::names::Names;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
+use self::front::Front;
 use self::glance::Glance;
 use self::pages::touch;
 use self::pattern::Scratch;
@@ -116,14 +118,27 @@ struct OpenLists<'a> {
     catalog: &'a Catalog,
     source: &'a dyn Lists,
     hasher: Hasher,
-    /// Those of each family, as far as they were used.
-    open: Vec<Vec<Open>>,
+    /// Those of each family.
+    open: Vec<OpenFamily>,
     /// Families of which a list was large enough that it must come from memory.
     large: u64,
 }
 
+/// The lists of one family.
+#[derive(Default)]
+struct OpenFamily {
+    lists: Vec<Open>,
+    /// Names that were looked for in them. From the first on they are all there.
+    used: usize,
+    /// How many will have been when a front pays: days may change with every packet.
+    front_from: usize,
+    /// What is looked into before them.
+    front: Option<Front>,
+}
+
 struct Open {
     list_day: Day,
+    /// Kept from the days before, where it was used.
     list: Option<Arc<List>>,
 }
 
@@ -235,13 +250,13 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         self.days.insert(today);
         let OpenLists { catalog, open: lists, .. } = &mut self.lists;
         let mut before = std::mem::take(lists);
-        before.resize_with(catalog.iter().len(), Vec::new);
+        before.resize_with(catalog.iter().len(), OpenFamily::default);
         for ((_, family), mut before) in catalog.iter().zip(before) {
             let open = family.calendar().open(today, today, self.skew).map(|list_day| {
-                let kept = before.iter_mut().find(|open| open.list_day == list_day);
+                let kept = before.lists.iter_mut().find(|open| open.list_day == list_day);
                 Open { list_day, list: kept.and_then(|open| open.list.take()) }
             });
-            lists.push(open.collect());
+            lists.push(OpenFamily { lists: open.collect(), ..OpenFamily::default() });
         }
     }
 }
@@ -255,9 +270,27 @@ impl OpenLists<'_> {
         }
         let lists = names.iter().flat_map(|name| {
             let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
-            families.flat_map(|(_, open)| open).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
+            families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
         });
         touch(lists.map(|(list, hash)| list.peek(hash)));
+    }
+
+    /// Takes all lists of a family; when they were used so much that it pays, makes what is looked into before them.
+    #[cold]
+    fn open_all(&mut self, family: FamilyId) {
+        let Self { catalog, source, hasher, open, large } = self;
+        let OpenFamily { lists, used, front_from, front } = &mut open[usize::from(family)];
+        for open in lists.iter_mut() {
+            let edition = catalog.family(family).edition(open.list_day);
+            let list = open.list.get_or_insert_with(|| source.get(family, edition));
+            *large |= u64::from(list.is_large()) << family;
+        }
+        let lists: Vec<&List> = lists.iter().filter_map(|open| open.list.as_deref()).collect();
+        // A name takes ten times as long to put in as a look into a list takes.
+        *front_from = 2 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
+        if *used >= *front_from {
+            *front = Front::of(&lists, |name| List::hash(hasher, name));
+        }
     }
 
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
@@ -267,13 +300,17 @@ impl OpenLists<'_> {
         while left > 0 {
             let family = left.trailing_zeros() as FamilyId;
             left &= left - 1;
-            for open in &mut self.open[usize::from(family)] {
-                let list = open.list.get_or_insert_with(|| {
-                    let edition = self.catalog.family(family).edition(open.list_day);
-                    let list = self.source.get(family, edition);
-                    self.large |= u64::from(list.is_large()) << family;
-                    list
-                });
+            let OpenFamily { used, front_from, .. } = &mut self.open[usize::from(family)];
+            *used += 1;
+            if *used == 1 || *used == *front_from {
+                self.open_all(family);
+            }
+            let OpenFamily { lists, front, .. } = &self.open[usize::from(family)];
+            if front.as_ref().is_some_and(|front| !front.may_hold(hash)) {
+                continue;
+            }
+            for open in lists {
+                let list = open.list.as_ref().expect("all lists of a family are opened at once");
                 if let Some(index) = list.find(hash, name) {
                     found = true;
                     matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });
