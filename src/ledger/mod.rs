@@ -4,6 +4,7 @@
 //! Everything here can be added up in any order, as long as there is room; what is given up when there is none depends
 //! on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
+pub mod estimate;
 mod evidence;
 mod names;
 mod octets;

@@ -1,0 +1,22 @@
+//! `make accept`: every bar that estimates and verdicts have to clear, with what was measured, as the table of
+//! docs/ACCURACY.md. Fails when one is missed.
+
+#[path = "../tests/support/bars.rs"]
+mod bars;
+#[path = "../tests/support/hosts.rs"]
+mod hosts;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    const HOSTS: [usize; 7] = [1, 3, 10, 30, 100, 300, 1_000];
+    let mut all = bars::occupancy_bars(400, &[1, 3, 10, 30, 100, 300, 600, 850]);
+    all.push(bars::floor_bar(143, &HOSTS));
+    all.extend(bars::hazard_bars(400, &HOSTS));
+    all.extend(bars::silence_bars());
+    println!("| bar | asked | measured | |\n| --- | --- | --- | --- |");
+    for bar in &all {
+        println!("| {} | {} | {} | {} |", bar.number, bar.asked, bar.measured, if bar.cleared { "cleared" } else { "MISSED" });
+    }
+    if all.iter().all(|bar| bar.cleared) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

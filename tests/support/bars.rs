@@ -1,0 +1,178 @@
+//! The bars that estimates have to clear, each with what was measured: run in full by `make accept`, in part by the tests.
+
+#![allow(dead_code, unreachable_pub, reason = "each user takes what it needs")]
+
+use std::collections::BTreeSet;
+
+use dgawatch::ledger::estimate::{Caches, Caveat, Method, Refused, Sampling, floor, hazard, occupancy};
+
+use super::hosts::{DAY, Errors, LITERATURE, MEASURED, Random, Rounds, pass, passes, sampling};
+
+/// One measured bar.
+pub struct Bar {
+    /// Which it is.
+    pub number: u32,
+    /// What was asked.
+    pub asked: String,
+    /// What was measured.
+    pub measured: String,
+    /// Whether it is cleared.
+    pub cleared: bool,
+}
+
+impl Bar {
+    pub fn new(number: u32, asked: impl Into<String>, measured: impl Into<String>, cleared: bool) -> Self {
+        Self { number, asked: asked.into(), measured: measured.into(), cleared }
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+const C: Sampling = Sampling { list: 50_000, drawn: 500, seen: 1.0 };
+
+/// Bars 1 and 2: occupancy of a sampling worm, without loss and with a tenth lost.
+pub fn occupancy_bars(runs: u64, hosts: &[usize]) -> Vec<Bar> {
+    let mut bars = vec![];
+    for &n in hosts {
+        let runs = if n > 300 { runs.div_ceil(4) } else { runs };
+        let (mut whole, mut thinned) = (Errors::default(), Errors::default());
+        let mut same = true;
+        for run in 0..runs {
+            let random = &mut Random::of([11, n as u64, run]);
+            let lookups = sampling(random, n);
+            let names: BTreeSet<u32> = lookups.iter().map(|(name, _)| *name).collect();
+            whole.add(n as f64, occupancy(names.len() as u64, &C).figures());
+            let seen: BTreeSet<u32> = lookups.iter().filter(|_| random.unit() > 0.1).map(|(name, _)| *name).collect();
+            thinned.add(n as f64, occupancy(seen.len() as u64, &Sampling { seen: 0.9, ..C }).figures());
+            if run % 20 == 0 {
+                let mut again = lookups.clone();
+                for (name, time) in lookups {
+                    if random.unit() < 0.25 {
+                        again.push((name, time + random.between(0.0, 6.0 * 3_600.0)));
+                    }
+                }
+                let lifetime = |name: u32| [900.0, 900.0, 3_600.0, 10_800.0][name as usize % 4];
+                same &= passes(again, lifetime).into_iter().map(|(name, _)| name).collect::<BTreeSet<u32>>() == names;
+            }
+        }
+        let (median, far, coverage) = if n <= 300 { (0.01, 0.02, 0.97) } else { (0.03, f64::INFINITY, 0.93) };
+        let far_text = if far.is_finite() { ", 95 % of errors at most 2 %" } else { "" };
+        bars.push(Bar::new(
+            1,
+            format!(
+                "C, {n} hosts: median error at most {}{far_text}, coverage at least {}, same behind caches",
+                percent(median),
+                percent(coverage)
+            ),
+            format!(
+                "median {}, 95 % below {}, coverage {}, {}",
+                percent(whole.median()),
+                percent(whole.quantile(0.95)),
+                percent(whole.coverage()),
+                if same { "same" } else { "NOT the same" }
+            ),
+            same && whole.median() <= median && whole.quantile(0.95) <= far && whole.coverage() >= coverage,
+        ));
+        if n <= 300 {
+            // Rounded to whole hosts, so that few hosts cannot be told to half a per cent.
+            bars.push(Bar::new(
+                2,
+                format!("C, {n} hosts, a tenth lost: bias at most 0.5 %, coverage at least 95 %"),
+                format!("bias {}, coverage {}", percent(thinned.bias()), percent(thinned.coverage())),
+                thinned.bias().abs() <= 0.005 && thinned.coverage() >= 0.95,
+            ));
+        }
+    }
+    bars
+}
+
+/// Bar 3: lookups of one name within a cycle.
+pub fn floor_bar(runs: u64, hosts: &[usize]) -> Bar {
+    let (mut above, mut least, mut all) = (0, f64::INFINITY, 0);
+    for &n in hosts {
+        for run in 0..runs {
+            let random = &mut Random::of([21, n as u64, run]);
+            let starts = MEASURED.always_on(random, n);
+            let names = MEASURED.lookups(random, &starts, 20);
+            let (low, ..) = floor(&names, DAY, &MEASURED.known()).figures();
+            above += u32::from(low > n as u64);
+            least = f64::min(least, low as f64 / n as f64);
+            all += 1;
+        }
+    }
+    let measured = format!("{above} of {all} above, least {least:.3} of the truth");
+    Bar::new(3, "B, no cache: the floor is never above the truth, at least 0.97 of it", measured, above == 0 && least >= 0.97)
+}
+
+/// Bar 4: lookups that pass caches.
+pub fn hazard_bars(runs: u64, hosts: &[usize]) -> Vec<Bar> {
+    let mut bars = vec![];
+    let mut measure = |what: &str, rounds: &Rounds, n: usize, lifetime: f64, caches: u64, asked: [f64; 2]| {
+        let runs = if n > 100 { runs.div_ceil(4) } else { runs };
+        let mut errors = Errors::default();
+        for run in 0..runs {
+            let random = &mut Random::of([31, n as u64, run]);
+            let starts = rounds.always_on(random, n);
+            let names = rounds.lookups(random, &starts, 60);
+            let names = pass(random, &names, lifetime, caches);
+            let estimate = hazard(&names, DAY, &rounds.known(), &Caches { lifetime, error: 1.0 });
+            errors.add(n as f64, estimate.expect("short lifetimes are counted").figures());
+        }
+        bars.push(Bar::new(
+            4,
+            format!("{what}, {n} hosts: median error at most {}, coverage at least {}", percent(asked[0]), percent(asked[1])),
+            format!("median {}, coverage {}", percent(errors.median()), percent(errors.coverage())),
+            errors.median() <= asked[0] && errors.coverage() >= asked[1],
+        ));
+    };
+    for &n in hosts {
+        let most = if n <= 30 { 0.3 } else { 0.1 };
+        measure("B above a cache of 300 s", &MEASURED, n, 300.0, 1, [most, 0.95]);
+        measure("B above a cache of 900 s", &MEASURED, n, 900.0, 1, [most, 0.95]);
+        measure("B above 4 caches of 900 s", &MEASURED, n, 900.0, 4, [f64::INFINITY, 0.95]);
+        measure("B as described in 2009, cache of 900 s", &LITERATURE, n, 900.0, 1, [f64::INFINITY, 0.93]);
+    }
+    for &n in hosts.iter().filter(|n| **n >= 10) {
+        let mut errors = Errors::default();
+        for run in 0..runs.div_ceil(2) {
+            let random = &mut Random::of([61, n as u64, run]);
+            let starts = MEASURED.by_day(random, n);
+            let rounds = starts.iter().flatten().filter(|start| (0.0..DAY).contains(*start)).count();
+            let names = MEASURED.lookups(random, &starts, 60);
+            let names = pass(random, &names, 900.0, 1);
+            let estimate = hazard(&names, DAY, &MEASURED.known(), &Caches { lifetime: 900.0, error: 1.0 });
+            let truth = rounds as f64 * MEASURED.cycle / DAY;
+            errors.add(truth, estimate.expect("short lifetimes are counted").figures());
+        }
+        bars.push(Bar::new(
+            4,
+            format!("B above a cache of 900 s, {n} hosts on for 8 hours: bias at most 25 %, coverage at least 95 %"),
+            format!("bias {}, coverage {}", percent(errors.bias()), percent(errors.coverage())),
+            errors.bias().abs() <= 0.25 && errors.coverage() >= 0.95,
+        ));
+    }
+    bars
+}
+
+/// Bars 5 and 6: what has no honest number.
+pub fn silence_bars() -> [Bar; 2] {
+    let random = &mut Random::of([41, 0, 0]);
+    let starts = MEASURED.always_on(random, 30);
+    let names = MEASURED.lookups(random, &starts, 60);
+    let names = pass(random, &names, 7_200.0, 1);
+    let refused = hazard(&names, DAY, &MEASURED.known(), &Caches { lifetime: 7_200.0, error: 1.0 });
+    let all = occupancy(C.list, &C);
+    let text = all.to_string();
+    let open = all.figures().2.is_none() && all.caveats().contains(&Caveat::Saturated) && all.method() == Method::Occupancy;
+    [
+        Bar::new(
+            5,
+            "B above a cache of more than half a cycle: no count",
+            format!("{refused:?}"),
+            refused == Err(Refused::LongLifetime),
+        ),
+        Bar::new(6, "C, every name seen: at least 967", text.clone(), open && text == "at least 967 (occupancy)"),
+    ]
+}
