@@ -14,6 +14,9 @@ fn main() -> ExitCode {
     all.push(bars::floor_bar(143, &HOSTS));
     all.extend(bars::hazard_bars(400, &HOSTS));
     all.extend(bars::silence_bars());
+    all.push(bars::verdict_bar("conficker-c", 50_000, 175, 20));
+    all.push(bars::verdict_bar("synthetic:25000000", 25_000_000, 87_500, 3));
+    all.extend(bars::delay_bars(2_000));
     println!("| bar | asked | measured | |\n| --- | --- | --- | --- |");
     for bar in &all {
         println!("| {} | {} | {} | {} |", bar.number, bar.asked, bar.measured, if bar.cleared { "cleared" } else { "MISSED" });

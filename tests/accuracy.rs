@@ -35,3 +35,9 @@ fn the_hazard_finds_hosts_above_caches() {
 fn no_number_where_none_is_honest() {
     cleared(bars::silence_bars());
 }
+
+#[test]
+fn verdicts_are_honest_and_soon() {
+    cleared([bars::verdict_bar("conficker-c", 50_000, 175, 2), bars::verdict_bar("synthetic:25000000", 25_000_000, 2_000, 1)]);
+    cleared(bars::delay_bars(100));
+}

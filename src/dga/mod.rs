@@ -38,6 +38,17 @@ pub trait Family: Send + Sync {
         None
     }
 
+    /// How infected hosts choose among its names, where that is known.
+    fn habit(&self) -> Option<Habit> {
+        None
+    }
+
+    /// The identifier of the family that this one is a placebo of, which no host asks for on purpose, and how many names it has
+    /// for each of that family's.
+    fn placebo_of(&self) -> Option<(&'static str, u32)> {
+        None
+    }
+
     /// The first of the days around `day` on which the list is the same.
     fn edition(&self, day: Day) -> Day {
         day
@@ -64,6 +75,27 @@ pub trait Family: Send + Sync {
             }
         }
     }
+}
+
+/// How infected hosts choose among the names of a list day. Times are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Habit {
+    /// Each host draws so many names at random and asks for them once.
+    Sample {
+        /// How many.
+        names: u32,
+        /// Time from one lookup to the next, at least.
+        pace: f64,
+    },
+    /// Each host asks for all names, round after round.
+    All {
+        /// Time from the start of a round to that of the next.
+        cycle: f64,
+        /// The shortest and longest that it may be.
+        range: (f64, f64),
+        /// Time that a round takes.
+        round: f64,
+    },
 }
 
 /// What a family's names look like, so that most others are told apart at a glance.
@@ -93,7 +125,8 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Adds built-in families: `conficker-a`, `conficker-b`, `conficker-c`, `conficker` for the three, `synthetic:N`.
+    /// Adds built-in families: `conficker-a`, `conficker-b`, `conficker-c`, `conficker` for the three, `synthetic:N`, and
+    /// `placebo:conficker-a` and so on: names of the same kind that no worm asks for.
     /// One that is there already is not added again.
     ///
     /// # Errors
@@ -104,6 +137,9 @@ impl Catalog {
             "conficker-a" => self.insert(Conficker::new(&conficker::A)),
             "conficker-b" => self.insert(Conficker::new(&conficker::B)),
             "conficker-c" => self.insert(Conficker::new(&conficker::C)),
+            "placebo:conficker-a" => self.insert(Conficker::placebo(&conficker::A)),
+            "placebo:conficker-b" => self.insert(Conficker::placebo(&conficker::B)),
+            "placebo:conficker-c" => self.insert(Conficker::placebo(&conficker::C)),
             _ => {
                 let number = id.strip_prefix("synthetic:").and_then(|number| number.parse().ok());
                 let names_a_day = number.filter(|number| (1..=100_000_000).contains(number)).ok_or_else(|| {

@@ -3,12 +3,15 @@
 //! Names look like Conficker B's (5 to 11 letters, eight suffixes), so they meet real names as often as a worm's
 //! would. The name of an index is computed from the index alone. Like C's lists, a list may hold a name twice.
 
-use super::{Family, Shape};
+use super::{Family, Habit, Shape};
 use crate::day::Day;
 use crate::name::Name;
 
 const SUFFIXES: [&str; 8] = ["cc", "cn", "ws", "com", "net", "org", "info", "biz"];
 const LENGTHS: (usize, usize) = (5, 11);
+
+/// Names that a host is taken to draw.
+const DRAWN: u32 = 500;
 
 /// The family of a number of names a day.
 pub(super) struct Synthetic {
@@ -56,6 +59,11 @@ impl Family for Synthetic {
             name.compose(label, &self.suffixes[suffix]);
             each(&name);
         }
+    }
+
+    /// Like Conficker C's, where there is enough to draw from.
+    fn habit(&self) -> Option<Habit> {
+        (self.names_a_day >= 10 * DRAWN).then_some(Habit::Sample { names: DRAWN, pace: 10.0 })
     }
 
     fn shape(&self) -> Shape<'_> {

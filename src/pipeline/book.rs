@@ -5,7 +5,7 @@ use super::shelf::Shelf;
 use super::worker::Findings;
 use crate::export::Events;
 use crate::export::series::Series;
-use crate::ledger::{Hit, Ledger, Masking, Sighting};
+use crate::ledger::{Hit, Ledger, Masking, Rule, Sighting};
 #[cfg(feature = "live")]
 use crate::{day::Day, dga::FamilyId};
 
@@ -22,7 +22,8 @@ pub(super) struct Book<'a> {
 
 impl<'a> Book<'a> {
     /// One that goes on from `ledger`.
-    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf<'_>, ledger: Ledger) -> Self {
+    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf<'_>, mut ledger: Ledger) -> Self {
+        ledger.judge_by(Rule::of_all(shelf.catalog()), settings.masking.tells_hosts_apart());
         let families: Vec<String> = shelf.catalog().iter().map(|(_, family)| family.id().to_owned()).collect();
         Self {
             ledger,
@@ -39,7 +40,9 @@ impl<'a> Book<'a> {
         let hits = if masking.is_none() {
             &findings.hits
         } else {
-            masked = findings.hits.iter().map(|hit| Hit { source: masking.mask(hit.source), ..*hit }).collect();
+            let mask = |address| masking.mask(address);
+            let mask = |hit: &Hit| Hit { source: mask(hit.source), server: hit.server.map(mask), ..*hit };
+            masked = findings.hits.iter().map(mask).collect();
             &masked
         };
         for hit in hits {

@@ -178,6 +178,9 @@ struct Asker {
     time: Timestamp,
     response: bool,
     transport: Transport,
+    id: u16,
+    recursive: bool,
+    server: Option<IpAddr>,
 }
 
 impl Asker {
@@ -187,12 +190,14 @@ impl Asker {
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
-        Self { source, port, time, response, transport }
+        let server = response.then(|| message.source());
+        let (id, recursive) = (message.header.id, message.header.wants_recursion());
+        Self { source, port, time, response, transport, id, recursive, server }
     }
 
     const fn hit(self, matched: Match) -> Hit {
-        let Self { source, port, time, response, transport } = self;
-        Hit { source, time, response, port, transport, matched }
+        let Self { source, port, time, response, transport, id, recursive, server } = self;
+        Hit { source, time, response, port, transport, id, recursive, server, matched }
     }
 }
 

@@ -202,6 +202,13 @@ impl Errors {
         self.covered += usize::from(covered);
     }
 
+    /// Takes off what rounding to whole numbers adds.
+    pub fn allow(&mut self, rounding: f64) {
+        for error in &mut self.relative {
+            *error = error.signum() * (error.abs() - rounding).max(0.0);
+        }
+    }
+
     /// So much of the errors, sizes ascending, lies below.
     pub fn quantile(&self, share: f64) -> f64 {
         let mut sizes: Vec<f64> = self.relative.iter().map(|error| error.abs()).collect();

@@ -6,6 +6,7 @@
 use super::Variant;
 use super::rng::Seed;
 use crate::day::Day;
+use crate::dga::Habit;
 
 /// From 2008-11-26, when it stopped lying dormant (SRI International, "An Analysis of Conficker's Logic", 2009).
 pub(in crate::dga) const A: Variant = Variant {
@@ -18,6 +19,9 @@ pub(in crate::dga) const A: Variant = Variant {
     suffix: |number| (number as u32 % 5) as usize,
     suffixes: &["com", "net", "org", "info", "biz"],
     since: Day::of(2008, 11, 26),
+    // "Every three hours" (Microsoft Security Response Center, 12 February 2009, which names no variant); taken to be like B's.
+    habit: Habit::All { cycle: 11_010.0, range: (10_400.0, 11_600.0), round: 183.0 },
+    placebo: ("placebo:conficker-a", 40),
 };
 
 /// From 2009-01-01, when it stopped lying dormant (same source).
@@ -30,6 +34,9 @@ pub(in crate::dga) const B: Variant = Variant {
     suffix: |number| (number & 7) as usize,
     suffixes: &["cc", "cn", "ws", "com", "net", "org", "info", "biz"],
     since: Day::of(2009, 1, 1),
+    // Measured in a public log of 2021: 183.3 to 184.6 minutes from start to start, of which a round takes three.
+    habit: Habit::All { cycle: 11_010.0, range: (10_980.0, 11_100.0), round: 183.0 },
+    placebo: ("placebo:conficker-b", 40),
 };
 
 /// 100 ns steps.

@@ -3,6 +3,7 @@
 use super::Variant;
 use super::rng::Seed;
 use crate::day::Day;
+use crate::dga::Habit;
 
 /// From 2009-04-01 by the host's clock, which was already that day while UTC was still 31 March: hosts then asked
 /// for the list of 31 March (F-Secure weblog, 31 March 2009).
@@ -15,6 +16,9 @@ pub(in crate::dga) const C: Variant = Variant {
     suffix: |number| (number.unsigned_abs() % 116) as usize,
     suffixes: &SUFFIXES,
     since: Day::of(2009, 3, 31),
+    // 500 of 50,000, drawn anew by each host, one in 10 to 50 s (SRI International, "Conficker C Analysis", 2009).
+    habit: Habit::Sample { names: 500, pace: 10.0 },
+    placebo: ("placebo:conficker-c", 1),
 };
 
 /// 100 ns steps.

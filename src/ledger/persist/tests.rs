@@ -69,6 +69,9 @@ fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
         response: nanos.is_multiple_of(2),
         port: nanos as u16,
         transport: Transport::ALL[nanos as usize / 2 % 2],
+        id: 0,
+        recursive: true,
+        server: None,
         matched: Match {
             family,
             list_day: Day::of(2009, 3, 30).plus((nanos % 3) as i32),
@@ -228,7 +231,7 @@ fn other_masking_and_other_versions_are_refused() {
         (b"dgawled", "is no evidence"),
         (b"GIF89a....", "is no evidence"),
         (b"dgawledg", "is cut or damaged"),
-        (b"dgawledg\x02....", "is of version 2"),
+        (b"dgawledg\x01....", "is of version 1"),
     ] {
         let refused = house.context().read(octets, 50).err().unwrap();
         assert!(refused.starts_with(why), "{refused}");
