@@ -62,6 +62,7 @@ fn hit(source: IpAddr, index: u32, second: u64) -> Hit {
         id: 0,
         recursive: true,
         server: None,
+        lifetime: None,
         matched: Match { family: 0, list_day: Day::EPOCH, index, collision: false },
     }
 }

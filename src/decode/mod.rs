@@ -24,6 +24,7 @@ mod fragment;
 mod ip;
 mod link;
 mod outcome;
+mod reply;
 mod stream;
 mod tunnel;
 mod walk;
@@ -90,9 +91,16 @@ pub struct Message<'a> {
     pub question: Option<Question<'a>>,
     /// What it is.
     pub kind: Kind,
+    /// All of it.
+    octets: &'a [u8],
 }
 
 impl Message<'_> {
+    /// For how many seconds caches may keep it, if it is an answer that tells.
+    pub fn lifetime(&self) -> Option<u32> {
+        self.header.is_response().then(|| reply::lifetime(self.octets)).flatten()
+    }
+
     /// Sender, by the innermost IP header.
     pub fn source(&self) -> IpAddr {
         self.addresses.source()
@@ -220,6 +228,7 @@ impl Decoder {
             header,
             question: question.unwrap_or(None),
             kind,
+            octets: datagram.payload,
         })
     }
 }

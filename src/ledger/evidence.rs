@@ -89,8 +89,8 @@ impl Evidence {
     }
 
     /// Sets names aside and finds what the source is, by what is known of others now.
-    pub(super) fn judge(&mut self, key: &Key, rule: &Rule, popularity: &Popularity, servers: &Servers) {
-        self.role = servers.role(key.source, self.recursive, self.iterative);
+    pub(super) fn judge(&mut self, key: &Key, rule: &Rule, popularity: &Popularity, servers: &Servers, forwards: bool) {
+        self.role = servers.role(key.source, (self.recursive, self.iterative), forwards);
         self.needed = match self.role {
             Role::Client | Role::Unknown => rule.needed,
             Role::Forwarder | Role::Resolver => rule.needed_of_crowd,

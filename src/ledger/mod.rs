@@ -5,6 +5,7 @@
 //! none, and from when on a trace is kept, depends on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
 mod askers;
+mod census;
 pub mod estimate;
 mod evidence;
 mod names;
@@ -16,9 +17,11 @@ mod rule;
 mod sightings;
 mod source_key;
 mod table;
+mod tiers;
 mod trace;
 mod verdict;
 
+pub use self::census::{Census, Hosts, Watched};
 pub use self::evidence::Evidence;
 pub use self::persist::{Context, Restored};
 pub use self::role::Role;
@@ -53,6 +56,8 @@ pub struct Hit {
     pub recursive: bool,
     /// Who answered, where that is known.
     pub server: Option<IpAddr>,
+    /// For how many seconds the answer may be kept, where it tells.
+    pub lifetime: Option<u32>,
     /// Which name.
     pub matched: Match,
 }

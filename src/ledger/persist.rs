@@ -247,7 +247,16 @@ fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evid
     for number in [window, in_window.into(), trace.most.into(), trace.lost, trace.packed().len() as u64] {
         out.number(number)?;
     }
-    trace.packed().iter().try_for_each(|lookup| out.octets(&lookup.to_le_bytes()))
+    match trace.server {
+        None => out.octets(&[0])?,
+        Some(server) => out.address(server)?,
+    }
+    out.number(trace.latest().into())?;
+    out.number(trace.starts().len() as u64)?;
+    trace.starts().iter().try_for_each(|start| out.octets(&start.to_le_bytes()))?;
+    trace.packed().iter().try_for_each(|lookup| out.octets(&lookup.to_le_bytes()))?;
+    out.number(trace.lifetimes().len() as u64)?;
+    trace.lifetimes().iter().try_for_each(|lifetime| out.octets(&lifetime.to_le_bytes()))
 }
 
 /// Reads a row of a list with so many names and this rule. Names for which the ledger has no room are left out, and counted.
@@ -306,8 +315,13 @@ fn read_trace(from: &mut Decoder<'_>, ledger: &mut Ledger) -> Option<Option<Box<
     trace.restore_window(window, in_window);
     (trace.most, trace.lost) = (from.small()?, read_count(from)?);
     let count = from.small::<usize>()?.checked_mul(size_of::<u64>())?;
+    trace.server = from.address_or_none()?;
+    let (latest, starts) = (from.small()?, from.small::<usize>()?.checked_mul(size_of::<u32>())?);
+    trace.restore_starts(from.octets(starts)?.as_chunks().0.iter().map(|octets| u32::from_le_bytes(*octets)), latest);
     let lookups = from.octets(count)?.as_chunks().0.iter().map(|octets| u64::from_le_bytes(*octets));
-    Some(ledger.restore_trace(trace, lookups))
+    let count = from.small::<usize>()?.checked_mul(size_of::<u16>())?;
+    let lifetimes = from.octets(count)?.as_chunks().0.iter().map(|octets| u16::from_le_bytes(*octets));
+    Some(ledger.restore_trace(trace, lookups, lifetimes))
 }
 
 /// A count that others can be added to.

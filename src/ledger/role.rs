@@ -12,7 +12,7 @@ const BOUND: usize = 1 << 14;
 pub enum Role {
     /// It asks for itself, or for a few behind an address that they share.
     Client,
-    /// It answers, and has others resolve.
+    /// It answers, and has others resolve, who were seen to ask for it.
     Forwarder,
     /// It resolves for others.
     Resolver,
@@ -52,16 +52,48 @@ impl Servers {
         self.answered.iter()
     }
 
-    /// The role of a source of whose messages so many wanted recursion, and others not.
-    pub(super) fn role(&self, source: IpAddr, recursive: u8, iterative: u8) -> Role {
+    /// The role of a source of whose messages so many wanted recursion, and others not; `forwards` where whoever answers it
+    /// asks too.
+    pub(super) fn role(&self, source: IpAddr, (recursive, iterative): (u8, u8), forwards: bool) -> Role {
         if self.blind {
             Role::Unknown
         } else if iterative > recursive {
             Role::Resolver
-        } else if self.answered.contains(&source) {
+        } else if !self.answered.contains(&source) {
+            Role::Client
+        } else if forwards {
             Role::Forwarder
         } else {
-            Role::Client
+            Role::Resolver
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn roles_by_who_answers_and_how_is_asked() {
+        let address = |last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let mut servers = Servers::default();
+        servers.add(address(53));
+        for (last, asked, forwards, expected) in [
+            (1, (9, 0), false, Role::Client),
+            (1, (9, 0), true, Role::Client),
+            (1, (2, 9), false, Role::Resolver),
+            (53, (9, 0), false, Role::Resolver),
+            (53, (9, 0), true, Role::Forwarder),
+            (53, (0, 9), true, Role::Resolver),
+        ] {
+            assert_eq!(servers.role(address(last), asked, forwards), expected, "{last} {asked:?} {forwards}");
+        }
+        // Further ones than can be remembered are clients.
+        (0..=BOUND as u32).for_each(|n| servers.add(IpAddr::V4(n.into())));
+        assert_eq!((servers.iter().len(), servers.role(address(54), (1, 0), false)), (BOUND, Role::Client));
+        servers.blind = true;
+        assert_eq!(servers.role(address(53), (0, 9), false), Role::Unknown);
     }
 }

@@ -191,9 +191,7 @@ impl Ledger {
     fn ask(&mut self, key: &Key, place: u32, hit: &Hit, rule: &Rule) {
         let (_, evidence) = self.rows.judge(place);
         let (distinct, many) = (evidence.distinct_names(), u64::from(rule.needed));
-        if !hit.matched.collision {
-            self.popularity.add((key.family, key.list_day, hit.matched.index), distinct >= many);
-        }
+        self.popularity.add((key.family, key.list_day, hit.matched.index), distinct >= many);
         if distinct == many {
             for index in evidence.names().filter(|index| *index != hit.matched.index) {
                 self.popularity.promote((key.family, key.list_day, index));
@@ -201,14 +199,17 @@ impl Ledger {
         }
         if distinct >= many && distinct <= FEW_TO_SET_ASIDE {
             let (key, evidence) = self.rows.judge(place);
-            evidence.judge(key, rule, &self.popularity, &self.servers);
+            evidence.judge(key, rule, &self.popularity, &self.servers, false);
         }
     }
 
     /// Judges the row at a place by what is known now.
     fn judge_at(&mut self, place: u32, rules: &Rules) {
+        let (key, evidence) = self.rows.row(place);
+        let upstream = evidence.trace.as_ref().and_then(|trace| trace.server);
+        let forwards = upstream.is_some_and(|source| self.rows.find(&Key { source, ..*key }).is_some());
         let (key, evidence) = self.rows.judge(place);
-        evidence.judge(key, &rules.of(key.family, key.list_day), &self.popularity, &self.servers);
+        evidence.judge(key, &rules.of(key.family, key.list_day), &self.popularity, &self.servers, forwards);
     }
 
     /// Adds the first hit of a source.
@@ -323,8 +324,14 @@ impl Ledger {
     }
 
     /// Puts back what was kept of a source past suspicion.
-    pub(super) fn restore_trace(&mut self, mut trace: Trace, lookups: impl Iterator<Item = u64>) -> Option<Box<Trace>> {
+    pub(super) fn restore_trace(
+        &mut self,
+        mut trace: Trace,
+        lookups: impl Iterator<Item = u64>,
+        lifetimes: impl Iterator<Item = u16>,
+    ) -> Option<Box<Trace>> {
         self.trace_room = self.trace_room.checked_sub(TRACE)?;
+        lifetimes.enumerate().for_each(|(name, lifetime)| trace.restore_lifetime(name, lifetime, &mut self.trace_room));
         lookups.for_each(|lookup| trace.restore(lookup, &mut self.trace_room));
         Some(Box::new(trace))
     }

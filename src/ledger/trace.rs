@@ -3,17 +3,29 @@
 //! Sixteen octets of a list day's lookups are two of them: time, message id and name in one word, sorted when they are
 //! read, so that their order does not matter.
 
+use std::net::IpAddr;
+
 use super::Hit;
 use crate::day::{Day, Timestamp};
 
 /// Octets that a trace takes without lookups.
-pub(super) const TRACE: usize = 96;
+pub(super) const TRACE: usize = size_of::<Trace>() + STARTS * size_of::<u32>();
 
 /// Octets of a lookup.
 const LOOKUP: usize = size_of::<u64>();
 
 /// Room for lookups that is taken first; it doubles.
 const FIRST: usize = 16;
+
+/// A pause of so many seconds is between rounds; so many starts of rounds are kept.
+const PAUSE: u32 = 1_800;
+const STARTS: usize = 16;
+
+/// Names whose lifetimes are kept, at most.
+const WATCHED: usize = 64;
+
+/// The longest lifetime that counts.
+const LONGEST: u32 = 10_800;
 
 /// A lookup with the message id and name of one before it, so many seconds later at most, is the same sent again.
 const RESENT: u64 = 30;
@@ -34,12 +46,22 @@ pub(super) struct Trace {
     in_window: u32,
     /// The most names that were new in one window.
     pub(super) most: u32,
+    /// Who answered: of several the lowest address.
+    pub(super) server: Option<IpAddr>,
+    /// When rounds started, in seconds since 1970: lookups after a pause.
+    starts: Vec<u32>,
+    latest: u32,
+    /// The longest time for which answers let caches keep each watched name, in seconds; 0 where none told.
+    lifetimes: Vec<u16>,
 }
 
 impl Trace {
     /// Notes a hit: whether its name was new, and the lookup itself if it is one of each `step`th name. `room` is what all
     /// traces may still take.
     pub(super) fn add(&mut self, hit: &Hit, is_new: bool, is_lookup: bool, (step, window): (u32, u64), room: &mut usize) {
+        if let Some(server) = hit.server {
+            self.server = Some(self.server.map_or(server, |other| other.min(server)));
+        }
         if is_new {
             let (second, _) = hit.time.parts();
             if second.abs_diff(self.window) >= window {
@@ -47,6 +69,15 @@ impl Trace {
             }
             self.in_window += 1;
             self.most = self.most.max(self.in_window);
+        }
+        if step > 0
+            && hit.matched.index.is_multiple_of(step)
+            && let Some(lifetime) = hit.lifetime
+        {
+            self.keep_lifetime(hit.matched.index / step, lifetime, room);
+        }
+        if is_lookup && step > 0 {
+            self.note_start(hit.time);
         }
         if !is_lookup || step == 0 || !hit.matched.index.is_multiple_of(step) {
             return;
@@ -63,9 +94,61 @@ impl Trace {
         self.lookups.push(pack(hit.time, hit.matched.list_day, hit.id, hit.matched.index / step));
     }
 
-    /// Octets that lookups take.
+    fn note_start(&mut self, time: Timestamp) {
+        let second = time.parts().0.min(u32::MAX.into()) as u32;
+        if second.saturating_sub(self.latest) > PAUSE && self.starts.len() < STARTS {
+            if self.starts.is_empty() {
+                self.starts.reserve_exact(STARTS);
+            }
+            self.starts.push(second);
+        }
+        self.latest = self.latest.max(second);
+    }
+
+    /// When rounds started, ascending.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    /// Puts back when rounds started, and when the latest lookup was.
+    pub(super) fn restore_starts(&mut self, starts: impl Iterator<Item = u32>, latest: u32) {
+        self.starts.reserve_exact(STARTS);
+        self.starts.extend(starts.take(STARTS));
+        self.latest = latest;
+    }
+
+    /// When the latest lookup was.
+    pub(super) const fn latest(&self) -> u32 {
+        self.latest
+    }
+
+    /// Resolvers keep nothing that does not exist for longer than three hours (BIND's bound), so no name's lifetime needs
+    /// more.
+    fn keep_lifetime(&mut self, name: u32, lifetime: u32, room: &mut usize) {
+        if self.lifetimes.capacity() == 0 {
+            if *room < WATCHED * size_of::<u16>() {
+                return;
+            }
+            *room -= WATCHED * size_of::<u16>();
+            self.lifetimes.reserve_exact(WATCHED);
+        }
+        let name = name as usize;
+        if name >= self.lifetimes.len() && name < WATCHED {
+            self.lifetimes.resize(name + 1, 0);
+        }
+        if let Some(longest) = self.lifetimes.get_mut(name) {
+            *longest = (*longest).max(lifetime.min(LONGEST) as u16);
+        }
+    }
+
+    /// For how long each watched name is kept, 0 where that is not known.
+    pub(super) fn lifetimes(&self) -> &[u16] {
+        &self.lifetimes
+    }
+
+    /// Octets that lookups and lifetimes take.
     pub(super) fn charged(&self) -> usize {
-        TRACE + self.lookups.capacity() * LOOKUP
+        TRACE + self.lookups.capacity() * LOOKUP + self.lifetimes.capacity() * size_of::<u16>()
     }
 
     /// The lookups as they are kept.
@@ -85,6 +168,11 @@ impl Trace {
             self.lookups.reserve_exact(more);
         }
         self.lookups.push(lookup);
+    }
+
+    /// Puts back a lifetime that was written down.
+    pub(super) fn restore_lifetime(&mut self, name: usize, lifetime: u16, room: &mut usize) {
+        self.keep_lifetime(name as u32, lifetime.into(), room);
     }
 
     /// Puts back where the counting of new names stood.
@@ -145,6 +233,7 @@ mod tests {
             id,
             recursive: true,
             server: None,
+            lifetime: None,
             matched: Match { family: 0, list_day, index, collision: false },
         }
     }

@@ -181,10 +181,11 @@ struct Asker {
     id: u16,
     recursive: bool,
     server: Option<IpAddr>,
+    lifetime: Option<u32>,
 }
 
 impl Asker {
-    #[inline(always)]
+    #[inline]
     fn of(message: &Message<'_>) -> Self {
         let (time, transport, response) = (message.time, message.transport, message.header.is_response());
         // A response counts for the one who is answered.
@@ -192,12 +193,12 @@ impl Asker {
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
         let server = response.then(|| message.source());
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        Self { source, port, time, response, transport, id, recursive, server }
+        Self { source, port, time, response, transport, id, recursive, server, lifetime: message.lifetime() }
     }
 
     const fn hit(self, matched: Match) -> Hit {
-        let Self { source, port, time, response, transport, id, recursive, server } = self;
-        Hit { source, time, response, port, transport, id, recursive, server, matched }
+        let Self { source, port, time, response, transport, id, recursive, server, lifetime } = self;
+        Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched }
     }
 }
 

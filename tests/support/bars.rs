@@ -201,6 +201,7 @@ fn asks(source: u32, index: u32, seconds: f64) -> Hit {
         id: (seconds * 7.0) as u16,
         recursive: true,
         server: None,
+        lifetime: None,
         matched: Match { family: 0, list_day, index, collision: false },
     }
 }

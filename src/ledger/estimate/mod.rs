@@ -104,7 +104,7 @@ impl Caveat {
 }
 
 /// Why there is no honest number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refused {
     /// No verdict: nothing to count.
     NotInfected,

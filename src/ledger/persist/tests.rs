@@ -72,6 +72,7 @@ fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
         id: 0,
         recursive: true,
         server: None,
+        lifetime: None,
         matched: Match {
             family,
             list_day: Day::of(2009, 3, 30).plus((nanos % 3) as i32),
@@ -101,6 +102,7 @@ proptest! {
         let mut ids: Vec<PatternId> = house.patterns.ids().collect();
         ids.sort_unstable();
         let mut ledger = Ledger::new(bound);
+        ledger.judge_by(Rule::of_all(&house.catalog), true);
         hits.iter().for_each(|(source, family, index, nanos)| { ledger.add(&hit(*source, *family, *index, *nanos)); });
         for (source, pattern, nanos) in seen {
             let Hit { source, time, response, .. } = hit(source, 0, 0, nanos);

@@ -16,6 +16,7 @@ fn by(source: u32, index: u32, second: u64) -> Hit {
         id: 0,
         recursive: true,
         server: None,
+        lifetime: None,
         matched: Match { family: 0, list_day: Day::EPOCH, index, collision: index == 9 },
     }
 }
