@@ -17,6 +17,8 @@ fn main() -> ExitCode {
     all.push(bars::verdict_bar("conficker-c", 50_000, 175, 20));
     all.push(bars::verdict_bar("synthetic:25000000", 25_000_000, 87_500, 3));
     all.extend(bars::delay_bars(2_000));
+    all.push(bars::distinct_bar(300, &[1_000, 10_000, 100_000, 1_000_000]));
+    all.extend(bars::churn_bars());
     println!("| bar | asked | measured | |\n| --- | --- | --- | --- |");
     for bar in &all {
         println!("| {} | {} | {} | {} |", bar.number, bar.asked, bar.measured, if bar.cleared { "cleared" } else { "MISSED" });

@@ -41,3 +41,9 @@ fn verdicts_are_honest_and_soon() {
     cleared([bars::verdict_bar("conficker-c", 50_000, 175, 2), bars::verdict_bar("synthetic:25000000", 25_000_000, 2_000, 1)]);
     cleared(bars::delay_bars(100));
 }
+
+#[test]
+fn addresses_are_counted_once() {
+    cleared([bars::distinct_bar(20, &[1_000, 30_000])]);
+    cleared(bars::churn_bars());
+}

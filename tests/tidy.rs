@@ -21,6 +21,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("crc32fast", &["ledger"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
+    ("datasketches", &["ledger"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
     ("hashbrown", &["watchlist", "ledger"]),

@@ -9,6 +9,9 @@ use super::{Evidence, Key, Role, Rule, Verdict, tiers};
 use crate::day::{Day, Timestamp};
 use crate::dga::Habit;
 
+/// A row of the ledger.
+pub(super) type Row<'a> = (&'a Key, &'a Evidence);
+
 /// Hosts of a row, or why they are not counted.
 pub type Hosts = Result<Estimate, Refused>;
 
@@ -47,7 +50,7 @@ const LEARNED_ERROR: f64 = 2.0;
 
 impl Census {
     /// Counts the hosts behind rows that are sorted by key and judged.
-    pub fn take(rows: &[(Key, Evidence)], rules: &[Rule], watched: &Watched) -> Self {
+    pub fn take(rows: &[Row<'_>], rules: &[Rule], watched: &Watched) -> Self {
         let mut hosts: Vec<Hosts> = Vec::with_capacity(rows.len());
         let mut families = vec![Err(Refused::NoSource); rules.len()];
         for of_family in rows.chunk_by(|(a, _), (b, _)| a.family == b.family) {
@@ -69,7 +72,7 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    fn rows(&self, rows: &[(Key, Evidence)]) -> Vec<Hosts> {
+    fn rows(&self, rows: &[Row<'_>]) -> Vec<Hosts> {
         let infected: Vec<bool> = rows.iter().map(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).collect();
         let times: Vec<Vec<Vec<f64>>> = rows
             .iter()
@@ -82,7 +85,7 @@ impl Counting<'_> {
         let cycle = self.cycle(&times);
         let upstream = tiers::upstream(rows, &infected, &times);
         let place = |place: usize| {
-            let (key, evidence) = &rows[place];
+            let (key, evidence) = rows[place];
             match () {
                 () if evidence.is_reader() => Err(Refused::Reader),
                 () if !infected[place] => Err(Refused::NotInfected),
@@ -210,7 +213,7 @@ fn edge(times: &[Vec<f64>]) -> Option<f64> {
 }
 
 /// All sources of a family added up, each once.
-fn total_of(rows: &[(Key, Evidence)], hosts: &[Hosts], rule: &Rule) -> Hosts {
+fn total_of(rows: &[Row<'_>], hosts: &[Hosts], rule: &Rule) -> Hosts {
     let margin = match rule.habit {
         Some(Habit::All { cycle, .. }) => cycle,
         _ => LONGEST_ROUND,

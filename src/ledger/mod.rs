@@ -6,6 +6,7 @@
 
 mod askers;
 mod census;
+mod distinct;
 pub mod estimate;
 mod evidence;
 mod names;
@@ -22,6 +23,7 @@ mod trace;
 mod verdict;
 
 pub use self::census::{Census, Hosts, Watched};
+pub use self::distinct::{Count, Distinct, EXACT, OtherKey};
 pub use self::evidence::Evidence;
 pub use self::persist::{Context, Restored};
 pub use self::role::Role;

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Evidence, Key, Role};
+use super::census::Row;
+use super::{Evidence, Role};
 
 /// What a resolver asks for its clients it asks within so many seconds.
 const FOLLOWS: f64 = 3.0;
@@ -15,7 +16,7 @@ const SAME_ROUNDS: usize = 3;
 
 /// Which of the infected rows of one family, sorted by list day, are counted elsewhere. `times` are the lookups of each
 /// watched name, where they are kept.
-pub(super) fn upstream(rows: &[(Key, Evidence)], infected: &[bool], times: &[Vec<Vec<f64>>]) -> Vec<bool> {
+pub(super) fn upstream(rows: &[Row<'_>], infected: &[bool], times: &[Vec<Vec<f64>>]) -> Vec<bool> {
     let mut upstream = vec![false; rows.len()];
     let mut first = 0;
     for of_day in rows.chunk_by(|(a, _), (b, _)| a.list_day == b.list_day) {
@@ -35,16 +36,16 @@ const fn is_server(evidence: &Evidence) -> bool {
 }
 
 /// Where no lookups are kept: a server most of whose names its clients asked for, more than chance would have it.
-fn by_names(rows: &[(Key, Evidence)], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) {
+fn by_names(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) {
     let servers: Vec<usize> =
-        places.iter().copied().filter(|place| times[*place].is_empty() && is_server(&rows[*place].1)).collect();
+        places.iter().copied().filter(|place| times[*place].is_empty() && is_server(rows[*place].1)).collect();
     if servers.is_empty() {
         return;
     }
-    let clients = places.iter().filter(|place| !is_server(&rows[**place].1));
+    let clients = places.iter().filter(|place| !is_server(rows[**place].1));
     let asked: BTreeSet<u32> = clients.flat_map(|place| rows[*place].1.names()).collect();
     for place in servers {
-        let evidence = &rows[place].1;
+        let evidence = rows[place].1;
         let known = evidence.names().filter(|index| asked.contains(index)).count() as f64;
         let names = evidence.distinct_names() as f64;
         // As many of any other names would be among those asked for.
@@ -55,7 +56,7 @@ fn by_names(rows: &[(Key, Evidence)], places: &[usize], times: &[Vec<Vec<f64>>],
 }
 
 /// Whoever asks within seconds after others, for half of its lookups, asks for them.
-fn by_lookups(rows: &[(Key, Evidence)], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) {
+fn by_lookups(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) {
     let names = places.iter().map(|place| times[*place].len()).max().unwrap_or(0);
     let mut total: HashMap<usize, (usize, usize)> = HashMap::new();
     let (mut earliest, mut latest, mut all) = (f64::INFINITY, f64::NEG_INFINITY, 0_usize);
@@ -72,7 +73,7 @@ fn by_lookups(rows: &[(Key, Evidence)], places: &[usize], times: &[Vec<Vec<f64>>
             }
             // At the same moment the client is first.
             let leads = |(earlier, other): &(f64, usize)| {
-                other != place && (earlier < time || is_server(&rows[*place].1) && !is_server(&rows[*other].1))
+                other != place && (earlier < time || is_server(rows[*place].1) && !is_server(rows[*other].1))
             };
             let before = lookups[oldest..at].iter().rev().take(16);
             let beside = lookups[at + 1..].iter().take_while(|(other, _)| other == time).take(16);
@@ -93,11 +94,11 @@ fn by_lookups(rows: &[(Key, Evidence)], places: &[usize], times: &[Vec<Vec<f64>>
 }
 
 /// Whoever starts its rounds when another does, again and again, is the same host seen from further away.
-fn by_rounds(rows: &[(Key, Evidence)], places: &[usize], upstream: &mut [bool]) {
+fn by_rounds(rows: &[Row<'_>], places: &[usize], upstream: &mut [bool]) {
     let starts: Vec<(usize, Vec<f64>)> = places
         .iter()
         .filter(|place| !upstream[**place])
-        .map(|place| (*place, round_starts(&rows[*place].1)))
+        .map(|place| (*place, round_starts(rows[*place].1)))
         .filter(|(_, starts)| starts.len() >= SAME_ROUNDS)
         .collect();
     let mut by_time: HashMap<i64, Vec<usize>> = HashMap::new();
@@ -120,7 +121,7 @@ fn by_rounds(rows: &[(Key, Evidence)], places: &[usize], upstream: &mut [bool]) 
             }
         }
         // The nearest to the host is no server, and asks first.
-        let nearness = |at: usize| (is_server(&rows[starts[at].0].1), starts[at].1[0], rows[starts[at].0].0.source);
+        let nearness = |at: usize| (is_server(rows[starts[at].0].1), starts[at].1[0], rows[starts[at].0].0.source);
         let nearer = |other: &usize| nearness(*other).partial_cmp(&nearness(at)) == Some(std::cmp::Ordering::Less);
         if common.iter().any(|(other, rounds)| *rounds >= SAME_ROUNDS && nearer(other)) {
             upstream[*place] = true;

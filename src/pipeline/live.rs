@@ -119,6 +119,11 @@ impl LiveState<'_, '_> {
         self.book.series.as_mut()
     }
 
+    /// Judges all sources by what is known now.
+    pub fn judge(&mut self) {
+        self.book.ledger.judge();
+    }
+
     /// Lets go of the evidence of list days before `before`, which sums it up as events.
     pub fn retire(&mut self, before: Day) {
         self.book.retire(before);

@@ -26,7 +26,8 @@ use crate::dga::{Catalog, FamilyId};
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Snapshot, Table};
 use crate::export::{EventLog, StateFile};
-use crate::ledger::{Context, Key, Ledger, Verdict};
+use crate::ledger::estimate::Refused;
+use crate::ledger::{Census, Context, Key, Ledger, Rule, Verdict, Watched};
 
 /// How often a snapshot is made.
 const SNAPSHOT: Duration = Duration::from_secs(1);
@@ -48,6 +49,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The longest state file that is read.
 const MAX_STATE: u64 = 8 << 30;
+
+/// Low, best and high of a family's hosts, and infected sources that they leave out, by reason.
+type HostCounts = (Option<(u64, u64, Option<u64>)>, Vec<(&'static str, u64)>);
+
+/// Infected sources behind which hosts are counted while packets wait; of more the report at the end speaks.
+const MOST_COUNTED: usize = 20_000;
 
 /// A question, and where the answer goes.
 type Question = (SourceQuery, Sender<SourcePage>);
@@ -76,6 +83,8 @@ pub struct Sensor<'a> {
     started: Timestamp,
     retired_before: Option<Day>,
     sources: Vec<(u64, u64)>,
+    /// Hosts of each family, and sources left out by reason; nothing while there are too many to look through.
+    hosts: Vec<HostCounts>,
     next: Instant,
     next_count: Instant,
     next_age: Instant,
@@ -185,6 +194,7 @@ impl<'a> Sensor<'a> {
             started,
             retired_before: None,
             sources: vec![(0, 0); catalog.iter().len()],
+            hosts: vec![],
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -244,7 +254,9 @@ impl<'a> Sensor<'a> {
             self.rotate();
         }
         if now >= self.next_count {
+            state.judge();
             self.count_sources(state.ledger());
+            self.count_hosts(state.ledger(), lost(state));
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
@@ -306,16 +318,38 @@ impl<'a> Sensor<'a> {
         }
     }
 
+    /// The hosts behind infected sources.
+    fn count_hosts(&mut self, ledger: &Ledger, lost: f64) {
+        let infected = ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected);
+        let mut rows: Vec<_> = infected.take(MOST_COUNTED + 1).collect();
+        self.hosts.clear();
+        if rows.len() > MOST_COUNTED {
+            return;
+        }
+        rows.sort_unstable_by_key(|(key, _)| **key);
+        let span = rows.iter().map(|(_, evidence)| (evidence.first_seen, evidence.last_seen));
+        let span = span.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let watched = Watched { span, lost, names_refused: ledger.saturation().names_refused > 0 };
+        let census = Census::take(&rows, &Rule::of_all(self.catalog), &watched);
+        self.hosts.extend(census.families.into_iter().map(|hosts| (hosts.ok().map(|hosts| hosts.figures()), vec![])));
+        for (_, reasons) in &mut self.hosts {
+            reasons.extend(Refused::ALL.map(|why| (why.label(), 0)));
+        }
+        for ((key, _), hosts) in rows.iter().zip(census.rows) {
+            let place = Refused::ALL.iter().position(|why| hosts == Err(*why));
+            if let Some(place) = place {
+                self.hosts[usize::from(key.family)].1[place].1 += 1;
+            }
+        }
+    }
+
     fn snapshot(&self, state: &mut LiveState<'_, '_>) -> Snapshot {
         let family = |id: FamilyId| self.catalog.family(id).id().to_owned();
         let families = self.catalog.iter().zip(state.matched()).zip(&self.sources);
-        let families = families.map(|(((_, family), &(matches, responses)), &(suspect, infected))| FamilyCounts {
-            family: family.id().to_owned(),
-            matches,
-            responses,
-            suspect,
-            infected,
-            ..FamilyCounts::default()
+        let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
+            let (hosts, hosts_refused) = self.hosts.get(usize::from(id)).cloned().unwrap_or_default();
+            let (family, answers) = (family.id().to_owned(), vec![]);
+            FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, answers }
         });
         let saturation = state.ledger().saturation();
         let mut outputs = vec![];
@@ -412,6 +446,13 @@ fn save(file: &StateFile, octets: &[u8], counts: &Kept, say: &Arc<Say>) {
             before
         }
     };
+}
+
+/// The share of packets that were lost before they were looked at.
+fn lost(state: &LiveState<'_, '_>) -> f64 {
+    let sum = |of: fn(&super::live::InterfaceCounts) -> u64| state.interfaces.iter().map(of).sum::<u64>() as f64;
+    let lost = sum(|counts| counts.dropped_nic + counts.dropped_kernel + counts.dropped_queue);
+    lost / (lost + sum(|counts| counts.received)).max(1.0)
 }
 
 fn interface(counts: &super::live::InterfaceCounts) -> Interface {

@@ -8,10 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::Transport;
 use dgawatch::dga::Catalog;
-use dgawatch::ledger::{Hit, Ledger, Rule, Verdict};
+use dgawatch::ledger::{Distinct, EXACT, Hit, Ledger, Rule, Verdict};
 use dgawatch::watchlist::Match;
 
-use dgawatch::ledger::estimate::{Caches, Caveat, Method, Refused, Sampling, floor, hazard, occupancy};
+use dgawatch::ledger::estimate::{Caches, Caveat, Method, Refused, Sampling, churn, floor, hazard, live, occupancy};
 
 use super::hosts::{DAY, Errors, LITERATURE, MEASURED, Random, Rounds, pass, passes, sampling};
 
@@ -288,5 +288,116 @@ pub fn delay_bars(runs: u32) -> [Bar; 2] {
     [
         Bar::new(8, "B: a verdict within 10 s of the first lookup", format!("{b:.1} s at most"), b > 0.0 && b <= 10.0),
         Bar::new(8, "C: a verdict within 5 minutes", format!("{c:.0} s at most"), c > 0.0 && c <= 300.0),
+    ]
+}
+
+/// Bar 9: counts of different addresses.
+pub fn distinct_bar(seeds: u64, counts: &[u32]) -> Bar {
+    let (mut worst, mut spread) = (f64::default(), f64::default());
+    let of = |key, exact, range: std::ops::Range<u32>| {
+        let mut distinct = Distinct::new(key, exact);
+        range.for_each(|n| distinct.add(IpAddr::V4(Ipv4Addr::from(n.wrapping_mul(2_654_435_761)))));
+        distinct
+    };
+    for &count in counts {
+        let seeds = if count > 100_000 { seeds.div_ceil(10) } else { seeds };
+        let mut squares = 0.0;
+        for key in 0..seeds {
+            let error = of(key, 0, 0..count).count().best / f64::from(count) - 1.0;
+            worst = worst.max(error.abs());
+            squares += error * error;
+        }
+        spread = spread.max((squares / seeds as f64).sqrt());
+    }
+    let mut merged = of(1, 0, 0..300_000);
+    let same_key = merged.merge(&of(1, 0, 200_000..500_000)).is_ok();
+    let same = same_key && merged.count() == of(1, 0, 0..500_000).count();
+    let exact = of(1, EXACT, 0..EXACT as u32);
+    let exact = exact.is_exact() && exact.count().best == f64::from(1 << 18);
+    Bar::new(
+        9,
+        "different addresses: root of mean squared errors at most 1 %, none above 3.5 %, merged as one, exact up to 262,144",
+        format!("{:.2} %, {:.2} %, {}", 100.0 * spread, 100.0 * worst, if same && exact { "so" } else { "NOT so" }),
+        spread <= 0.01 && worst <= 0.035 && same && exact,
+    )
+}
+
+/// Bar 10: addresses that change, of 1,000 hosts of B over eight days.
+pub fn churn_bars() -> [Bar; 2] {
+    const HOUR: f64 = 3_600.0;
+    let days = 8.0;
+    // Address and time of lookups: of hosts that change their address at these times and are on in these spans.
+    let lookups = |random: &mut Random, lease: f64, by_day: bool, at_boot: bool| {
+        let (mut lookups, mut next, mut on) = (vec![], 0_u32, 0.0);
+        for _ in 0..1_000 {
+            let base = random.normal(13.0, 3.0);
+            let mut spans = vec![(0.0, days * DAY)];
+            if by_day {
+                spans.clear();
+                for day in 0..8 {
+                    let start = f64::from(day).mul_add(DAY, (base + random.normal(0.0, 1.0) - 4.0) * HOUR);
+                    if random.unit() < 0.85 {
+                        spans.push((start.max(0.0), (start + 8.0 * HOUR).min(days * DAY)));
+                    }
+                }
+            }
+            let mut changes = vec![];
+            let mut at = 0.0;
+            while lease > 0.0 && at < days * DAY {
+                at -= lease * (1.0 - random.unit()).ln();
+                changes.push(at);
+            }
+            if at_boot {
+                changes = spans.iter().map(|span| span.0).collect();
+            }
+            for (start, end) in spans {
+                on += end - start;
+                let mut time = start + random.between(0.0, if by_day { 600.0 } else { MEASURED.cycle });
+                while time < end {
+                    for part in [0.0, 88.0, 175.0] {
+                        let address = changes.partition_point(|change| *change <= time + part) as u32;
+                        lookups.push((next + address, time + part));
+                    }
+                    time += MEASURED.cycle;
+                }
+            }
+            next += changes.len() as u32 + 1;
+        }
+        (lookups, on / (days * DAY))
+    };
+    let mean = |lookups: &[(u32, f64)], window: f64| {
+        let windows = ((days - 1.0) * DAY / window) as usize;
+        let mut seen = vec![BTreeSet::new(); windows];
+        for (address, time) in lookups.iter().filter(|(_, time)| *time >= DAY) {
+            if let Some(seen) = seen.get_mut(((time - DAY) / window) as usize) {
+                seen.insert(*address);
+            }
+        }
+        seen.iter().map(BTreeSet::len).sum::<usize>() as f64 / windows as f64
+    };
+    let measure = |seed, lease: f64, by_day: bool, at_boot: bool| {
+        let (lookups, on) = lookups(&mut Random::of([101, seed, 0]), lease * HOUR, by_day, at_boot);
+        let windows = [4.0, 6.0, 12.0, 24.0].map(|hours| (hours * HOUR, mean(&lookups, hours * HOUR)));
+        let truth = if by_day { on * (1.0 + MEASURED.cycle / HOUR / 8.0) } else { on };
+        let line = live(&windows, MEASURED.cycle).map_or(f64::NAN, |live| live / truth - 1.0);
+        (line, churn(mean(&lookups, 7.0 * DAY), windows[3].1).unwrap_or(f64::NAN))
+    };
+    let (still, leases, short) = (measure(1, 0.0, false, false), measure(2, 72.0, false, false), measure(3, 12.0, false, false));
+    let (boot, duty) = (measure(4, 0.0, true, true), measure(5, 0.0, true, false));
+    let on = [still.0, leases.0, short.0].iter().fold(0.0, |worst: f64, error| worst.max(error.abs()));
+    let by_day = f64::max(boot.0.abs(), duty.0.abs());
+    [
+        Bar::new(
+            10,
+            "live addresses by the line at one cycle: within 3 % of always-on hosts, 10 % of hosts on for 8 hours",
+            format!("within {}, {}", percent(on), percent(by_day)),
+            on <= 0.03 && by_day <= 0.1,
+        ),
+        Bar::new(
+            10,
+            "week by day: below 1.3 where hosts on for 8 hours keep their address, above 5 where each boot brings a new one",
+            format!("{:.2}, {:.2}", duty.1, boot.1),
+            duty.1 < 1.3 && boot.1 > 5.0,
+        ),
     ]
 }

@@ -148,7 +148,8 @@ impl<'a> Report<'a> {
         sightings.retain(|(pattern, source, _)| {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
-        let census = Census::take(&rows, &Rule::of_all(catalog), &watched);
+        let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
+        let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
         Self { catalog, captures, found, lists, rows, census, standards, refused, patterns, sightings, sightings_refused }
     }
 

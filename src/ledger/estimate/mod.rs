@@ -11,11 +11,13 @@
 //! All are pure functions of what was seen.
 
 mod chance;
+mod churn;
 mod floor;
 mod hazard;
 mod occupancy;
 
 pub use self::chance::{expected_false, poisson_tail, threshold};
+pub use self::churn::{churn, live};
 pub use self::floor::floor;
 pub use self::hazard::{Caches, hazard};
 pub use self::occupancy::{Sampling, occupancy};
