@@ -4,9 +4,9 @@
 //!
 //! | names asked for | in between | method |
 //! | --- | --- | --- |
-//! | a sample of the list | whatever | [`occupancy`]: names seen at least once |
-//! | all of the list, each cycle | no cache | [`floor`]: most lookups of one name within one cycle |
-//! | all of the list, each cycle | caches | [`hazard`]: lookups per time in which the name was not cached |
+//! | a sample of the list | whatever | [`occupancy()`]: names seen at least once |
+//! | all of the list, each cycle | no cache | [`floor()`]: most lookups of one name within one cycle |
+//! | all of the list, each cycle | caches | [`hazard()`]: lookups per time in which the name was not cached |
 //!
 //! All are pure functions of what was seen.
 
