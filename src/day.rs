@@ -86,6 +86,16 @@ impl Day {
         Self(self.0.saturating_add(days))
     }
 
+    /// Its year, its month (from 1) and its day of the month (from 1).
+    pub fn date(self) -> (u16, u8, u8) {
+        let date = self.civil();
+        (date.year().unsigned_abs(), date.month().unsigned_abs(), date.day().unsigned_abs())
+    }
+
+    fn civil(self) -> Date {
+        jiff::civil::date(1970, 1, 1).saturating_add(self.0.days())
+    }
+
     /// The days from this one to `last`, both included.
     pub fn through(self, last: Self) -> impl DoubleEndedIterator<Item = Self> + Clone {
         (self.0..=last.0).map(Self)
@@ -100,8 +110,7 @@ impl Day {
 /// `2009-03-31`.
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let epoch = jiff::civil::date(1970, 1, 1);
-        let date = epoch.saturating_add(self.0.days());
+        let date = self.civil();
         write!(f, "{:04}-{:02}-{:02}", date.year(), date.month(), date.day())
     }
 }
@@ -133,6 +142,8 @@ mod tests {
         for number in 0..=Day::LAST.number() {
             let day = Day(number);
             assert_eq!(day.to_string().parse(), Ok(day));
+            let (year, month, of_month) = day.date();
+            assert_eq!(Day::of(year.into(), month.into(), of_month.into()), day);
         }
         assert_eq!(Day::LAST.to_string(), "2553-12-31");
     }

@@ -14,7 +14,7 @@
 //! ```
 //!
 //! A room may use the rooms before it in this row, never one behind:
-//! `day, name, process, dga, source, decode, watchlist, ledger, export, pipeline`, then the program's own `cli`.
+//! `day, name, process, dga, simulate, source, decode, watchlist, ledger, export, pipeline`, then the program's own `cli`.
 //! Read them in that order. docs/ARCHITECTURE.md has the laws, `tests/tidy.rs` holds them.
 
 pub mod day;
@@ -25,5 +25,6 @@ pub mod ledger;
 pub mod name;
 pub mod pipeline;
 pub mod process;
+pub mod simulate;
 pub mod source;
 pub mod watchlist;

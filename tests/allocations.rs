@@ -11,7 +11,7 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Config, Decoder, Reading};
 use dgawatch::dga::Catalog;
 use dgawatch::source::{LinkType, Record};
-use dgawatch::watchlist::{Hasher, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Found, Hasher, Patterns, SearchList, Watchlist};
 use support::lists::Fresh;
 use support::names;
 use support::packets::{at, ethernet, nxdomain, query, udp};
@@ -43,6 +43,8 @@ static ALLOCATOR: Counting = Counting;
 fn none_for_a_packet() {
     let mut catalog = Catalog::default();
     catalog.add("conficker").unwrap();
+    // Large enough for the form of 25 million.
+    catalog.add("synthetic:100000").unwrap();
     let mut patterns = Patterns::default();
     patterns.add_indicators(&catalog);
     let (hasher, search_list) = (Hasher::default(), SearchList::default());
@@ -51,7 +53,7 @@ fn none_for_a_packet() {
     let mut decoder = Decoder::new(Config::new(&[], &[]));
 
     let mut packets = vec![];
-    let listed: Vec<String> = ["conficker-a", "conficker-b", "conficker-c"]
+    let listed: Vec<String> = ["conficker-a", "conficker-b", "conficker-c", "synthetic:100000"]
         .iter()
         .flat_map(|family| names(family, "2009-04-01").into_iter().take(50))
         .collect();
@@ -72,15 +74,20 @@ fn none_for_a_packet() {
     let time = Timestamp::from_parts(Day::of(2009, 4, 1).number() as u64 * 86_400 + 7, 0);
     let mut pass = || {
         let (mut messages, mut hits, mut sightings) = (0, 0, 0);
+        let mut found = |(), found| match found {
+            Found::Listed(_) => hits += 1,
+            Found::Watched(_) => sightings += 1,
+        };
         for data in &packets {
             let record = Record { time, link: LinkType::ETHERNET, data };
             let Reading::Message(message) = decoder.read(record) else { continue };
             messages += 1;
             let name = message.question.unwrap().name;
             if watchlist.opens(message.time, name) {
-                watchlist.find(name, &mut |_| hits += 1, &mut |_| sightings += 1);
+                watchlist.find(message.time, name, || (), &mut found);
             }
         }
+        watchlist.flush(&mut found);
         (messages, hits, sightings)
     };
     let first = pass();

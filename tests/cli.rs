@@ -25,14 +25,21 @@ fn names_of_a_day() {
     let rows: Vec<&str> = out.lines().collect();
     assert_eq!(
         (rows.len(), rows[0], rows[1 + 250 + 159]),
-        (1_001, "family,list_day,index,name", "conficker-b,2009-03-31,159,praat.org")
+        (
+            1_001,
+            "family,list_day,index,name,valid_from,valid_until",
+            "conficker-b,2009-03-31,159,praat.org,2009-03-30,2009-04-01"
+        )
     );
     let (out, _) = printed(&dgawatch(&[&arguments[..], &["json"]].concat()), 0);
     let rows: Vec<Value> = serde_json::from_str(&out).unwrap();
     assert_eq!(rows.len(), 1_000);
     assert_eq!(
         rows[250 + 159],
-        serde_json::json!({"family": "conficker-b", "list_day": "2009-03-31", "index": 159, "name": "praat.org"})
+        serde_json::json!({
+            "family": "conficker-b", "list_day": "2009-03-31", "index": 159, "name": "praat.org",
+            "valid_from": "2009-03-30", "valid_until": "2009-04-01"
+        })
     );
 
     // Today's, by the machine's clock: as many as every day has.

@@ -11,7 +11,7 @@ use std::fs;
 use dgawatch::day::Timestamp;
 use dgawatch::dga::Catalog;
 use dgawatch::name::{Name, RawName};
-use dgawatch::watchlist::{Hasher, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Found, Hasher, Patterns, SearchList, Watchlist};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::captures::{Packet, USUAL};
@@ -21,12 +21,18 @@ use support::{dgawatch, names, printed};
 use tempfile::TempDir;
 
 /// What is found for a name, its letters in upper case: indices of listed names, and patterns.
-fn found(watchlist: &mut Watchlist<'_>, patterns: &Patterns, name: &Name) -> (Vec<u32>, BTreeSet<String>) {
+fn found(watchlist: &mut Watchlist<'_, ()>, patterns: &Patterns, name: &Name) -> (Vec<u32>, BTreeSet<String>) {
     let wire = name.as_wire().to_ascii_uppercase();
     let raw = RawName::take(&wire).unwrap();
     let (mut listed, mut sighted) = (vec![], vec![]);
-    if watchlist.opens(Timestamp::from_parts(0, 0), raw) {
-        watchlist.find(raw, &mut |matched| listed.push(matched.index), &mut |id| sighted.push(id));
+    let mut found = |(), found| match found {
+        Found::Listed(matched) => listed.push(matched.index),
+        Found::Watched(id) => sighted.push(id),
+    };
+    let time = Timestamp::from_parts(0, 0);
+    if watchlist.opens(time, raw) {
+        watchlist.find(time, raw, || (), &mut found);
+        watchlist.flush(&mut found);
     }
     let set: BTreeSet<String> = sighted.iter().map(|id| patterns.pattern(*id).text.clone()).collect();
     assert_eq!(set.len(), sighted.len(), "a pattern is reported once");

@@ -17,7 +17,7 @@ use dgawatch::export::http::Board;
 use dgawatch::export::series::SeriesConfig;
 use dgawatch::export::{EventLog, Report, ReportFormat, metrics_text};
 use dgawatch::ledger::Masking;
-use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Say, Sensor, Settings, StateConfig, Threads};
+use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Plan, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Patterns, SearchList};
 use serde_json::Value;
@@ -96,8 +96,9 @@ fn run(
         error,
         counts: TapCounts::default(),
     });
-    let threads = Threads { clock: Box::new(move || now), ..Threads::default() };
-    let live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), taps.collect())], threads);
+    let threads = Threads { clock: Arc::new(move || now), ..Threads::default() };
+    let plan = Arc::new(Plan::new(catalog, settings, now));
+    let live = Live::of(plan, vec![("made-up".to_owned(), taps.collect())], threads);
     let stop = AtomicBool::new(false);
     let mut counts = InterfaceCounts::default();
     let report = thread::scope(|scope| {
@@ -123,7 +124,7 @@ fn run(
     (json(&report), counts)
 }
 
-fn json(report: &Report<'_>) -> Value {
+fn json(report: &Report) -> Value {
     let mut out = vec![];
     report.write(ReportFormat::Json, &mut out).unwrap();
     serde_json::from_slice(&out).unwrap()
@@ -255,14 +256,15 @@ fn days_that_are_over() {
     let series = Some(SeriesConfig { max_sources: 10, prefix: None });
     let settings = Settings { events, series, ..settings() };
     let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
+    let now = || second(3 * DAY + 60);
+    let plan = Arc::new(Plan::new(catalog, settings, now()));
     let run = |frames: Vec<(Timestamp, Vec<u8>)>| {
         let done = Arc::new(AtomicBool::new(false));
         let script = Script { frames, next: 0, done: Arc::clone(&done), error: None, counts: TapCounts::default() };
-        let now = || second(3 * DAY + 60);
-        let threads = Threads { clock: Box::new(now), ..Threads::default() };
-        let mut live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![script])], threads);
-        live.go_on_from(state.restore(&catalog, &settings, &*say));
-        let (mut sensor, board) = Sensor::new(&catalog, &settings, Box::new(now), Arc::default(), Arc::clone(&say));
+        let threads = Threads { clock: Arc::new(now), ..Threads::default() };
+        let mut live = Live::of(Arc::clone(&plan), vec![("made-up".to_owned(), vec![script])], threads);
+        live.go_on_from(state.restore(&plan, &*say));
+        let (mut sensor, board) = Sensor::new(Arc::new(now), Arc::default(), Arc::clone(&say));
         sensor.keep_state(&state, || Ok(())).unwrap();
         let mut was_ready = false;
         live.run(&done, None, &mut |state| {
@@ -283,7 +285,7 @@ fn days_that_are_over() {
     // Started again, without a packet: one more name is enough for what was seen before.
     let seen = run(vec![(second(3 * DAY + 1), asks("192.0.2.8", &new[9]))]);
     assert_eq!((seen.table.used, seen.families[0].infected, seen.families[0].matches), (1, 1, 1));
-    let page = state.restore(&catalog, &settings, &*say).unwrap();
+    let page = state.restore(&plan, &*say).unwrap();
     let rows: Vec<_> = page.rows().map(|(key, evidence)| (key.source.to_string(), evidence.distinct_names())).collect();
     assert_eq!(rows, [("192.0.2.8".to_owned(), 5)]);
 
@@ -320,6 +322,8 @@ struct Hours {
     list: Box<dyn Fn(Day) -> Vec<String> + Send>,
     names: (Day, Vec<String>),
     next: u64,
+    /// Calls since the interface was deleted.
+    gone: u32,
     counts: TapCounts,
     /// What the clock says: the time of the latest packet.
     now: Arc<AtomicU64>,
@@ -335,6 +339,15 @@ impl Hours {
 
 impl Intake for Hours {
     fn take(&mut self, most: usize, mut each: impl FnMut(Record<'_>)) -> Result<usize, String> {
+        if self.next > Self::PACKETS / 2 && self.counts.reopened == 0 {
+            // The interface is gone, for some calls, and comes back.
+            self.gone += 1;
+            if self.gone == 50 {
+                self.counts.reopened = 1;
+            }
+            thread::sleep(Duration::from_millis(5));
+            return Ok(0);
+        }
         let until = (self.next + most as u64).min(Self::PACKETS);
         for number in self.next..until {
             let time = Timestamp::from_nanos(second(20 * 3_600).as_nanos() + number * Self::STEP);
@@ -364,12 +377,15 @@ impl Intake for Hours {
     }
 
     fn notice(&mut self) -> Option<String> {
-        None
+        match (self.gone, self.counts.reopened) {
+            (1..50, 0) => Some("is gone".to_owned()),
+            _ => None,
+        }
     }
 }
 
-/// Three days in seconds, over three midnights, asked for metrics all the while: every packet is accounted for, every
-/// match found, what is over is let go, and memory stays what it is.
+/// Three days in seconds, over three midnights, asked for metrics all the while, with the interface gone for a time and lists
+/// read anew: every packet is accounted for, every match found, what is over is let go, and memory stays what it is.
 #[test]
 fn three_days() {
     let mut catalog = Catalog::default();
@@ -378,7 +394,7 @@ fn three_days() {
     let (now, done) = (Arc::new(AtomicU64::new(second(20 * 3_600).as_nanos())), Arc::new(AtomicBool::new(false)));
     let clock = || {
         let now = Arc::clone(&now);
-        Box::new(move || Timestamp::from_nanos(now.load(Ordering::Relaxed)))
+        Arc::new(move || Timestamp::from_nanos(now.load(Ordering::Relaxed)))
     };
     let list = Box::new(|day: Day| names("conficker-b", &day.to_string()));
     let first = second(0).day();
@@ -386,27 +402,40 @@ fn three_days() {
         names: (first, list(first)),
         list,
         next: 0,
+        gone: 0,
         counts: TapCounts::default(),
         now: Arc::clone(&now),
         done: Arc::clone(&done),
     };
     let threads = Threads { clock: clock(), ..Threads::default() };
-    let live = Live::of(&catalog, &settings, vec![("made-up".to_owned(), vec![hours])], threads);
-    let (mut sensor, board) = Sensor::new(&catalog, &settings, clock(), Arc::default(), Arc::new(|_: &str| {}));
+    let again = (catalog.clone(), settings.clone());
+    let plan = Arc::new(Plan::new(catalog, settings, clock()()));
+    let live = Live::of(Arc::clone(&plan), vec![("made-up".to_owned(), vec![hours])], threads);
+    let (mut sensor, board) = Sensor::new(clock(), Arc::default(), Arc::new(|_: &str| {}));
+    let load = move || {
+        let (mut catalog, settings) = again.clone();
+        catalog.add("synthetic:100").map(|()| (catalog, settings, vec![]))
+    };
+    sensor.reload_with(plan, Box::new(load), || Ok(())).unwrap();
     let mut memory = vec![];
     live.run(&done, None, &mut |state| {
         sensor.look(state);
         metrics_text(&board.snapshot()).unwrap();
         memory.push(resident());
+        if memory.len() == 3 {
+            sensor.reload();
+        }
         assert_eq!(state.counts.total(), state.interfaces[0].received);
     });
     let seen = board.snapshot();
     assert_eq!((seen.interfaces[0].packets, seen.outcomes.total()), (Hours::PACKETS, Hours::PACKETS));
     assert_eq!((seen.families[1].matches, seen.interfaces[0].dropped_by_queue), (Hours::PACKETS / 10, 0));
+    assert_eq!((seen.families.len(), seen.reloads.done, seen.reloads.failed), (4, 1, 0));
     // Ten hosts ask on each of four days; of these the first is gone.
     assert_eq!((seen.families[1].infected, seen.table.used), (10, 30));
-    // Six days of three families, each once or, where it was let go and asked for again, a little more often.
-    assert!((18..30).contains(&seen.list_builds.done) && seen.list_builds.seconds > 0.0, "{:?}", seen.list_builds);
+    // Six days of three families, and those since the reload of four; each once or, where it was let go and asked for again, a
+    // little more often.
+    assert!((18..48).contains(&seen.list_builds.done) && seen.list_builds.seconds > 0.0, "{:?}", seen.list_builds);
     let (early, late) = (memory[memory.len() / 4], *memory.last().unwrap());
     // Less than 50 octets for each packet in between; other tests of this process take some of it.
     assert!(memory.len() >= 8 && late < early + (24 << 20), "{early} octets after a quarter, {late} at the end");
@@ -416,4 +445,36 @@ fn three_days() {
 fn resident() -> u64 {
     let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
     4_096 * pages.split(' ').nth(1).unwrap().parse::<u64>().unwrap()
+}
+
+/// Evidence stays while packets are held against its list, however long the list stays the same or hosts ask for it.
+#[test]
+fn each_family_has_days_of_its_own() {
+    let asked = [("conficker-b", "2009-03-30"), ("necurs-9", "2009-03-28"), ("pushdo", "2009-03-10")];
+    let mut catalog = Catalog::default();
+    asked.iter().for_each(|(id, _)| catalog.add(id).unwrap());
+    let plan = Arc::new(Plan::new(catalog, settings(), second(60)));
+    let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
+    let run = |state: &StateConfig, frames: Vec<(Timestamp, Vec<u8>)>| {
+        let (done, now) = (Arc::new(AtomicBool::new(false)), || second(60));
+        let script = Script { frames, next: 0, done: Arc::clone(&done), error: None, counts: TapCounts::default() };
+        let threads = Threads { clock: Arc::new(now), ..Threads::default() };
+        let mut live = Live::of(Arc::clone(&plan), vec![("made-up".to_owned(), vec![script])], threads);
+        live.go_on_from(state.restore(&plan, &*say));
+        let (mut sensor, board) = Sensor::new(Arc::new(now), Arc::default(), Arc::clone(&say));
+        sensor.keep_state(state, || Ok(())).unwrap();
+        live.run(&done, None, &mut |state| sensor.look(state));
+        board.snapshot().table.used
+    };
+    let kept_on = |day: u64| {
+        let folder = TempDir::new().unwrap();
+        let state = StateConfig { directory: folder.path().to_owned(), interval: Duration::from_secs(60) };
+        let frames = asked.iter().map(|(id, day)| (second(7), asks("192.0.2.7", &names(id, day)[3]))).collect();
+        assert_eq!(run(&state, frames), 3);
+        // All evidence is there before the packet that ends days.
+        run(&state, vec![(second(day * DAY), asks("192.0.2.1", "an.example"))])
+    };
+    // A day later than the lists close: packets of two interfaces need not come in order. Conficker's goes first, Necurs'
+    // stays as long as its last day is open, Pushdo's for 33 days.
+    assert_eq!([1, 2, 3, 14, 15].map(kept_on), [3, 2, 1, 1, 0]);
 }

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Rooms in the order in which data passes through them. A room may import rooms to its left only.
-const FLOW: [&str; 10] = ["day", "name", "process", "dga", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
+const FLOW: [&str; 11] =
+    ["day", "name", "process", "dga", "simulate", "source", "decode", "watchlist", "ledger", "export", "pipeline"];
 
 /// Outside crates and the rooms that may name them.
 const HOME: &[(&str, &[&str])] = &[
@@ -18,31 +19,36 @@ const HOME: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("crc32fast", &["ledger"]),
+    ("crc32fast", &["dga", "ledger"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("datasketches", &["ledger"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
-    ("hashbrown", &["watchlist", "ledger"]),
+    ("hashbrown", &["simulate", "watchlist", "ledger"]),
     ("http_body_util", &["export"]),
     ("hyper", &["export"]),
     ("hyper_util", &["export"]),
     ("indicatif", &["cli"]),
     ("ipcrypt_rs", &["ledger"]),
-    ("jiff", &["day"]),
+    ("jiff", &["day", "simulate"]),
     ("landlock", &["process"]),
     ("liblzma", &["source"]),
-    ("libm", &["dga"]),
+    ("libm", &["dga", "simulate"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("md5", &["dga"]),
+    ("memmap2", &["watchlist"]),
     ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("prometheus", &["export"]),
-    ("roaring", &["ledger"]),
+    ("rand_mt", &["dga"]),
+    ("rand_pcg", &["simulate"]),
+    ("rc4", &["dga"]),
+    ("roaring", &["simulate", "ledger"]),
     ("rustls", &["export"]),
     ("seccompiler", &["process"]),
-    ("serde", &["export", "cli"]),
+    ("serde", &["simulate", "export", "cli"]),
     ("serde_json", &["export", "cli"]),
     ("serde_saphyr", &["export"]),
     ("sha2", &["export"]),
@@ -50,11 +56,12 @@ const HOME: &[(&str, &[&str])] = &[
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
     ("toml", &["cli"]),
+    ("uuid", &["export"]),
     ("zstd", &["source"]),
 ];
 
 /// Rooms that know no clock, thread, file or terminal: the same packets give the same result, always.
-const PURE: [&str; 6] = ["day", "name", "dga", "decode", "watchlist", "ledger"];
+const PURE: [&str; 7] = ["day", "name", "dga", "simulate", "decode", "watchlist", "ledger"];
 const IMPURE: [&str; 9] =
     ["std::time", "std::thread", "std::fs", "std::env", "std::process", "Mutex", "RwLock", "print!", "println!"];
 

@@ -29,11 +29,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     families: Families,
 
-    /// First list day to look at [default: the day each family was first seen]
+    /// First day whose lists to look at [default: the day each family was first seen]
     #[arg(long, value_name = "YYYY-MM-DD")]
     from: Option<Day>,
 
-    /// Last list day to look at [default: a year from today]
+    /// Last day whose lists to look at [default: a year from today]
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<Day>,
 

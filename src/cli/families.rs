@@ -5,18 +5,20 @@ use std::fs;
 use std::path::Path;
 
 use clap::Args;
-use dgawatch::dga::Catalog;
+use dgawatch::dga::{Catalog, Layout};
 
 use super::Failure;
 
 /// Which names to look for.
 #[derive(Args)]
 pub(super) struct Families {
-    /// Families: conficker-a, conficker-b, conficker-c, conficker (all three), synthetic:N (N made-up names a day, for tests)
+    /// Families: those that `dgawatch families` lists, a worm for all of its families, synthetic:N (N made-up names a day, for tests)
     #[arg(long = "family", value_name = "FAMILY", value_delimiter = ',', default_value = "conficker")]
     families: Vec<String>,
 
     /// A list of your own as a further family: lines of `name[,from[,until]]`, days inclusive, absent for always
+    ///
+    /// Response policy zones and hosts files are known by what they hold; NAME=rpz:FILE, hosts:, csv: (rank,name) and list: say it.
     #[arg(long = "list", value_name = "NAME=FILE")]
     lists: Vec<String>,
 }
@@ -25,7 +27,7 @@ impl Families {
     /// The files of lists.
     #[cfg(feature = "live")]
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.lists.iter().filter_map(|list| Some(Path::new(list.split_once('=')?.1)))
+        self.lists.iter().filter_map(|list| Some(Path::new(layout(list.split_once('=')?.1).1)))
     }
 
     /// Loads them.
@@ -35,10 +37,31 @@ impl Families {
             catalog.add(id).map_err(Failure::Usage)?;
         }
         for list in &self.lists {
-            let (name, path) = list.split_once('=').ok_or_else(|| Failure::Usage(format!("--list {list}: write NAME=FILE")))?;
+            let (name, file) = list.split_once('=').ok_or_else(|| Failure::Usage(format!("--list {list}: write NAME=FILE")))?;
+            let (layout, path) = layout(file);
             let text = fs::read(path).map_err(|error| Failure::Said(format!("list {path} cannot be read: {error}")))?;
-            catalog.add_list(name, &text).map_err(|why| Failure::Said(format!("list {path}: {why}")))?;
+            let refuse = |why| Failure::Said(format!("list {path}: {why}"));
+            let layout = layout.unwrap_or_else(|| detected(&text));
+            catalog.add_list(name, &layout.to_list(&text).map_err(refuse)?).map_err(refuse)?;
         }
         Ok(catalog)
     }
 }
+
+/// `rpz:FILE` in two; nothing in front where it is only a file.
+pub(super) fn layout(file: &str) -> (Option<Layout>, &str) {
+    let told = file.split_once(':').and_then(|(layout, path)| Some((Layout::by_name(layout)?, path)));
+    told.map_or((None, file), |(layout, path)| (Some(layout), path))
+}
+
+/// Tables and plain lists are read as lists with days, which have cells of their own.
+fn detected(text: &[u8]) -> Layout {
+    match Layout::detect(&text[..text.len().min(HEAD)]) {
+        Layout::Policy | Layout::Zone => Layout::Policy,
+        Layout::Hosts => Layout::Hosts,
+        Layout::List | Layout::Table(_) => Layout::List,
+    }
+}
+
+/// Octets at the beginning of a file that tell its layout.
+pub(super) const HEAD: usize = 1 << 16;

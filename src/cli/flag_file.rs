@@ -11,16 +11,17 @@
 //! A flag that is on the command line as well is taken from there, with all its values.
 
 use std::ffi::{OsStr, OsString};
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::Failure;
+use super::{Cli, Failure, live};
 
 /// Keys that would lead round in a circle or nowhere.
 const NOT_IN_A_FILE: [&str; 3] = ["config", "help", "version"];
@@ -164,4 +165,54 @@ fn check(command: &Command, word: &OsStr) -> Result<(), String> {
 pub(super) fn origin(path: &Path, settings: &[Setting], key: &str) -> Option<String> {
     let setting = settings.iter().find(|setting| setting.key == key && !setting.overruled)?;
     Some(format!("{}:{}", path.display(), setting.line))
+}
+
+/// What `live` was told, by words and by file.
+pub(super) struct Flags {
+    command: Command,
+    matches: ArgMatches,
+    /// What the file says.
+    pub(super) settings: Vec<Setting>,
+}
+
+impl Flags {
+    /// Understands the words of a command line that asks for `live`.
+    ///
+    /// # Errors
+    /// A sentence that begins with `whose`, or with the file and line that is wrong.
+    pub(super) fn of_live(words: Vec<OsString>, whose: &dyn Display) -> Result<Self, Failure> {
+        let mut program = Cli::command();
+        let (words, settings) = merge(&program, words)?;
+        let mut matches = program.try_get_matches_from_mut(words).map_err(|error| {
+            let text = error.to_string();
+            let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty() && !line.starts_with("Usage"));
+            Failure::Usage(format!("{whose}: {}", lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ")))
+        })?;
+        let (name, matches) = matches.remove_subcommand().expect("no words make sense without a command");
+        let command = program.find_subcommand(name).expect("it was found just now").clone();
+        Ok(Self { command, matches, settings })
+    }
+
+    /// As typed values.
+    pub(super) fn arguments(&self) -> live::Arguments {
+        live::Arguments::from_arg_matches(&self.matches).expect("these words ask for live")
+    }
+
+    /// Flags that have a value or are set, and whether somebody set them.
+    pub(super) fn effective(&self) -> Vec<(String, String, bool)> {
+        let mut rows = vec![];
+        for argument in self.command.get_arguments() {
+            let (Some(key), id) = (argument.get_long(), argument.get_id().as_str()) else { continue };
+            let set = self.matches.value_source(id) == Some(ValueSource::CommandLine);
+            if !argument.get_action().takes_values() {
+                if set {
+                    rows.push((key.to_owned(), "true".to_owned(), set));
+                }
+            } else if let (Some(values), false) = (self.matches.get_raw(id), key == "config") {
+                let values: Vec<String> = values.map(|value| value.to_string_lossy().escape_debug().to_string()).collect();
+                rows.push((key.to_owned(), values.join(", "), set));
+            }
+        }
+        rows
+    }
 }

@@ -9,14 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use clap::Args;
+use dgawatch::dga::Catalog;
 use dgawatch::export::http::Server;
-use dgawatch::pipeline::{Live, LiveState, Sensor, StateConfig, Thread, Threads};
+use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
 use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
 use super::families::Families;
 use super::names::today;
+use super::reload::Running;
 use super::report::{Matching, Output, all_told};
 use super::web::Web;
 use super::{Failure, say};
@@ -81,6 +83,13 @@ impl Arguments {
         });
         lines.push(self.prepare()?.to_string());
         Ok(lines)
+    }
+
+    /// What a sensor that runs by `running` is to look for from now on.
+    pub(super) fn look_for(&self, running: &Settings) -> Result<(Catalog, Settings), Failure> {
+        let catalog = self.families.load()?;
+        let settings = self.matching.change(&catalog, running)?;
+        Ok((catalog, settings))
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
@@ -198,18 +207,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // What takes rights comes before they are given up.
     let capture = arguments.capture.config(settings.decode.capture_filter());
     let threads = Threads { cpus: arguments.capture.cpus.clone(), ..Threads::default() };
-    let mut live = Live::open(&catalog, &settings, &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    let running = Running::new(settings.clone())?;
+    let plan = Arc::new(Plan::new(catalog, settings, (threads.clock)()));
+    let mut live = Live::open(Arc::clone(&plan), &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
     let server = Server::bind(arguments.web.config()).map_err(Failure::Said)?;
     let sandbox = prepared.enter(&access).map_err(Failure::Said)?;
 
     let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
     if let Some(state) = &state {
-        live.go_on_from(state.restore(&catalog, &settings, &say));
+        live.go_on_from(state.restore(&plan, &say));
     }
-    let (mut sensor, board) = Sensor::new(&catalog, &settings, Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
+    let (mut sensor, board) = Sensor::new(Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
     if let Some(state) = &state {
         sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
     }
+    let read_again = Box::new(move || running.read_again());
+    sensor.reload_with(Arc::clone(&plan), read_again, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
     let reopen = capture.reopen.is_some();
     live.begin_threads_with(move |thread| confine(sandbox, role(thread, reopen)));
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
@@ -223,10 +236,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say(&format!("serving http://{}", addresses.join(", http://")));
     say(&format!("listening on {}", arguments.interfaces.join(", ")));
     notifier.ready();
+    let mut reloading = false;
     let report = live.run(&stop, limit, &mut |state: &mut LiveState<'_, '_>| {
-        // Nothing but events can be begun anew while it runs.
         if hang_up.swap(false, Ordering::Relaxed) {
             rotate.store(true, Ordering::Relaxed);
+            sensor.reload();
+        }
+        if reloading != sensor.is_reloading() {
+            reloading = !reloading;
+            if reloading { notifier.reloading() } else { notifier.ready() }
         }
         sensor.look(state);
         notifier.alive();
@@ -239,7 +257,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let serving = !server.is_finished();
     stop_serving.store(true, Ordering::Relaxed);
     let served = server.join().unwrap_or_else(|_| Err("the HTTP server died: a fault of dgawatch, told above".to_owned()));
-    let whole = arguments.output.write(&report)? & all_told(&settings);
+    let whole = arguments.output.write(&report)? & all_told(plan.settings());
     served.map_err(Failure::Said)?;
     if whole && serving { Ok(()) } else { Err(Failure::Reported) }
 }

@@ -1,11 +1,14 @@
 //! The command line: one file a command, each from words to the typed settings of the rooms.
 
 mod about;
+mod built_in;
 mod captures;
 #[cfg(feature = "live")]
 mod check_config;
+mod collisions;
 #[cfg(feature = "live")]
 mod confinement;
+mod contain;
 mod decode;
 mod decoding;
 mod explain;
@@ -14,9 +17,13 @@ mod families;
 mod flag_file;
 #[cfg(feature = "live")]
 mod live;
+mod name_files;
 mod names;
+#[cfg(feature = "live")]
+mod reload;
 mod replay;
 mod report;
+mod simulate;
 #[cfg(feature = "live")]
 mod web;
 
@@ -30,8 +37,8 @@ use clap::{Parser, Subcommand};
 
 /// Tells which sources ask for the names that a worm generates.
 ///
-/// Every machine infected with Conficker computes, from the date, the names it will ask for orders. dgawatch computes
-/// the same names and finds, in DNS traffic, who asks for them. It only listens.
+/// Every machine infected with Conficker computes, from the date, the names it will ask for orders; other worms do the
+/// same. dgawatch computes the same names and finds, in DNS traffic, who asks for them. It only listens.
 #[derive(Parser)]
 #[command(name = "dgawatch", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -46,6 +53,7 @@ Examples:
   tcpdump -w - port 53 | dgawatch replay -
   dgawatch names --date 2009-04-01        the names of that day
   dgawatch explain praat.org              which worm generates a name, and when
+  dgawatch families                       what worms are known
 
 Exit codes: 0 done, 1 failed or read only in part, 2 wrong usage.";
 
@@ -58,8 +66,12 @@ enum Command {
     #[cfg(feature = "live")]
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
+    Collisions(collisions::Arguments),
+    Contain(contain::Arguments),
     Explain(explain::Arguments),
+    Families(built_in::Arguments),
     Decode(decode::Arguments),
+    Simulate(simulate::Arguments),
     Completions(about::CompletionsArguments),
     Man(about::ManArguments),
 }
@@ -95,8 +107,12 @@ pub(crate) fn run() -> ExitCode {
         #[cfg(feature = "live")]
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),
+        Command::Collisions(arguments) => collisions::run(&arguments),
+        Command::Contain(arguments) => contain::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
+        Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Completions(arguments) => about::completions(&arguments),
         Command::Man(arguments) => about::man(&arguments),
     };

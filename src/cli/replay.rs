@@ -99,7 +99,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 impl Arguments {
     /// Whether what was read is enough.
-    fn judge(&self, report: &Report<'_>, whole: bool) -> Result<(), Failure> {
+    fn judge(&self, report: &Report, whole: bool) -> Result<(), Failure> {
         if self.strict && report.found().losses().next().is_some() {
             say("not all packets could be read: the report has what was given up, and why (--strict)");
             return Err(Failure::Reported);

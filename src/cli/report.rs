@@ -74,6 +74,25 @@ impl Matching {
     }
 
     pub(super) fn settings(&self, catalog: &Catalog) -> Result<Settings, Failure> {
+        let (patterns, search_list) = self.names(catalog)?;
+        let key = self.pseudonymise.as_deref().map(pseudonym_key).transpose()?;
+        let masking = Masking::new(self.prefix.unwrap_or(Prefix::WHOLE), key.as_ref());
+        let log = self.events.as_deref().map(EventLog::open).transpose().map_err(Failure::Said)?;
+        let events = log.map(|log| Arc::new(Mutex::new(log)));
+        let decode = self.decoding.config();
+        let (skew, max_sources) = (self.skew, self.max_sources as usize);
+        Ok(Settings { skew, max_sources, decode, patterns, search_list, masking, events, series: None })
+    }
+
+    /// The same for a sensor that runs by other settings: only what it looks for changes.
+    #[cfg(feature = "live")]
+    pub(super) fn change(&self, catalog: &Catalog, running: &Settings) -> Result<Settings, Failure> {
+        let (patterns, search_list) = self.names(catalog)?;
+        Ok(Settings { skew: self.skew, patterns, search_list, ..running.clone() })
+    }
+
+    /// What is looked for beside families.
+    fn names(&self, catalog: &Catalog) -> Result<(Arc<Patterns>, SearchList), Failure> {
         let mut search_list = SearchList::default();
         for suffix in &self.search_suffixes {
             let wrong = |why| Failure::Usage(format!("--search-suffix: `{}` {why}", suffix.escape_debug()));
@@ -88,21 +107,7 @@ impl Matching {
             let text = fs::read(path).map_err(|error| Failure::Said(format!("patterns {name} cannot be read: {error}")))?;
             patterns.add_set(&name, &text).map_err(|why| Failure::Said(format!("patterns {name}: {why}")))?;
         }
-        let key = self.pseudonymise.as_deref().map(pseudonym_key).transpose()?;
-        let masking = Masking::new(self.prefix.unwrap_or(Prefix::WHOLE), key.as_ref());
-        let log = self.events.as_deref().map(EventLog::open).transpose().map_err(Failure::Said)?;
-        let events = log.map(|log| Arc::new(Mutex::new(log)));
-        let (patterns, decode) = (Arc::new(patterns), self.decoding.config());
-        Ok(Settings {
-            skew: self.skew,
-            max_sources: self.max_sources as usize,
-            decode,
-            patterns,
-            search_list,
-            masking,
-            events,
-            series: None,
-        })
+        Ok((Arc::new(patterns), search_list))
     }
 }
 
@@ -158,7 +163,7 @@ enum Format {
 
 impl Output {
     /// Writes the report to standard output, and what could not be read to standard error; tells whether all was read.
-    pub(super) fn write(&self, report: &Report<'_>) -> Result<bool, Failure> {
+    pub(super) fn write(&self, report: &Report) -> Result<bool, Failure> {
         let format = match self.format {
             Format::Text => ReportFormat::Text { top: self.top },
             Format::Json => ReportFormat::Json,

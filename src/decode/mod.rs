@@ -35,6 +35,7 @@ use std::net::IpAddr;
 pub use self::assemble::{Assembler, Piece, Pieces};
 pub use self::dns::{Header, Question};
 pub use self::outcome::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
+pub(crate) use self::reply::lifetime;
 pub use self::tunnel::Tunnel;
 
 use self::walk::{Datagram, End, Layer};
@@ -95,10 +96,11 @@ pub struct Message<'a> {
     octets: &'a [u8],
 }
 
-impl Message<'_> {
-    /// For how many seconds caches may keep it, if it is an answer that tells.
-    pub fn lifetime(&self) -> Option<u32> {
-        self.header.is_response().then(|| reply::lifetime(self.octets)).flatten()
+impl<'a> Message<'a> {
+    /// All of it, for [`lifetime`].
+    #[inline]
+    pub(crate) const fn octets(&self) -> &'a [u8] {
+        self.octets
     }
 
     /// Sender, by the innermost IP header.

@@ -3,18 +3,27 @@
 //! The dates say on which days a name counts, so a packet is held against the list of its own day alone; the
 //! neighbouring days that forgive a generator's host its wrong clock have no meaning here.
 
-use super::{Family, Shape};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Calendar, Draw, Family, Shape};
 use crate::day::Day;
-use crate::name::{Name, RawName};
+use crate::name::{MAX_LABEL, MAX_OCTETS, Name, RawName};
 
 /// A list as loaded.
 pub(super) struct List {
     id: String,
+    lines: Arc<Lines>,
+    /// Days on which the list changes, ascending, each with the number of names from then on; the first stands for all earlier days.
+    editions: Vec<(Day, u32)>,
+}
+
+/// What its lines say.
+#[derive(Default)]
+struct Lines {
     /// The names in wire form, one behind the other.
     octets: Vec<u8>,
     rows: Vec<Row>,
-    /// Days on which the list changes, ascending, each with the number of names from then on; the first stands for all earlier days.
-    editions: Vec<(Day, u32)>,
 }
 
 struct Row {
@@ -30,15 +39,62 @@ impl List {
     /// # Errors
     /// `line N: what is wrong`.
     pub(super) fn parse(id: &str, text: &[u8]) -> Result<Self, String> {
-        let mut list = Self { id: id.to_owned(), octets: vec![], rows: vec![], editions: vec![] };
+        let mut lines = Lines::default();
         for (number, line) in text.split(|octet| *octet == b'\n').enumerate() {
-            list.add(line).map_err(|fault| format!("line {}: {fault}", number + 1))?;
+            if !lines.add_plain(line) {
+                lines.add(line).map_err(|fault| format!("line {}: {fault}", number + 1))?;
+            }
         }
-        if list.rows.is_empty() {
+        if lines.rows.is_empty() {
             return Err("it holds no name".to_owned());
         }
-        list.editions = editions(&list.rows);
-        Ok(list)
+        Ok(Self { id: id.to_owned(), editions: editions(&lines.rows), lines: Arc::new(lines) })
+    }
+
+    fn edition_of(&self, day: Day) -> (Day, u32) {
+        let after = self.editions.partition_point(|(start, _)| *start <= day);
+        self.editions[after.saturating_sub(1)]
+    }
+}
+
+impl Lines {
+    /// Adds what nearly all lines of long lists are: a name of letters, digits, `-` and `_`, and nothing else. Tells
+    /// whether it did; every other line is [`Self::add`]'s.
+    fn add_plain(&mut self, line: &[u8]) -> bool {
+        let text = line.strip_suffix(b"\r").unwrap_or(line);
+        let before = self.octets.len();
+        // The length octet of the first label and the root's stand for one dot more than the text has.
+        let Ok(at) = u32::try_from(before) else { return false };
+        if text.len() + 2 > MAX_OCTETS {
+            return false;
+        }
+        self.octets.push(0);
+        let mut start = before;
+        for &octet in text {
+            let plain = match octet {
+                b'.' => close(&mut self.octets, &mut start),
+                b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => {
+                    self.octets.push(octet);
+                    true
+                }
+                b'A'..=b'Z' => {
+                    self.octets.push(octet | 0x20);
+                    true
+                }
+                _ => false,
+            };
+            if !plain {
+                self.octets.truncate(before);
+                return false;
+            }
+        }
+        // What was opened behind the last label is the root.
+        if !close(&mut self.octets, &mut start) {
+            self.octets.truncate(before);
+            return false;
+        }
+        self.rows.push(Row { at, from: Day::EPOCH, until: Day::LAST });
+        true
     }
 
     fn add(&mut self, line: &[u8]) -> Result<(), String> {
@@ -67,10 +123,19 @@ impl List {
         Ok(())
     }
 
-    fn edition_of(&self, day: Day) -> (Day, u32) {
-        let after = self.editions.partition_point(|(start, _)| *start <= day);
-        self.editions[after.saturating_sub(1)]
+    fn name(&self, row: &Row) -> RawName<'_> {
+        RawName::take(&self.octets[row.at as usize..]).expect("only whole names are added")
     }
+}
+
+/// Ends the label whose length octet is at `start`, if it can be one, and opens the next.
+#[inline]
+fn close(octets: &mut Vec<u8>, start: &mut usize) -> bool {
+    let length = octets.len() - *start - 1;
+    octets[*start] = length as u8;
+    *start = octets.len();
+    octets.push(0);
+    (1..=MAX_LABEL).contains(&length)
 }
 
 impl Family for List {
@@ -79,7 +144,7 @@ impl Family for List {
     }
 
     fn since(&self) -> Day {
-        self.rows.iter().map(|row| row.from).min().unwrap_or(Day::EPOCH)
+        self.lines.rows.iter().map(|row| row.from).min().unwrap_or(Day::EPOCH)
     }
 
     fn count(&self, day: Day) -> u32 {
@@ -87,10 +152,20 @@ impl Family for List {
     }
 
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
-        for row in self.rows.iter().filter(|row| row.from <= day && day <= row.until) {
-            let raw = RawName::take(&self.octets[row.at as usize..]).expect("only whole names are added");
-            each(&Name::from(raw));
+        let mut name = Name::root();
+        for row in self.lines.rows.iter().filter(|row| row.holds_on(day)) {
+            name.set(self.lines.name(row));
+            each(&name);
         }
+    }
+
+    fn draw(&self, day: Day) -> Option<Box<dyn Draw>> {
+        let lines = Arc::clone(&self.lines);
+        if self.count(day) as usize == lines.rows.len() {
+            return Some(Box::new(OfDay { lines, places: None }));
+        }
+        let places = (0..).zip(&lines.rows).filter(|(_, row)| row.holds_on(day)).map(|(place, _)| place).collect();
+        Some(Box::new(OfDay { lines, places: Some(places) }))
     }
 
     fn shape(&self) -> Shape<'_> {
@@ -101,26 +176,45 @@ impl Family for List {
         self.edition_of(day).0
     }
 
-    fn follows_host_clock(&self) -> bool {
-        false
+    fn calendar(&self) -> Calendar {
+        Calendar::DATED
+    }
+}
+
+impl Row {
+    fn holds_on(&self, day: Day) -> bool {
+        self.from <= day && day <= self.until
+    }
+}
+
+/// The names of a day.
+struct OfDay {
+    lines: Arc<Lines>,
+    /// The rows that are valid; without them, all are.
+    places: Option<Vec<u32>>,
+}
+
+impl Draw for OfDay {
+    fn draw(&self, index: u32, name: &mut Name) {
+        let row = self.places.as_ref().map_or(index, |places| places[index as usize]);
+        name.set(self.lines.name(&self.lines.rows[row as usize]));
     }
 }
 
 /// The days on which the valid names change, with their number.
 fn editions(rows: &[Row]) -> Vec<(Day, u32)> {
-    let mut changes: Vec<(Day, i64)> = rows.iter().flat_map(|row| [(row.from, 1), (row.until.plus(1), -1)]).collect();
-    changes.push((Day::EPOCH, 0));
-    changes.sort_unstable();
+    let mut changes = BTreeMap::from([(Day::EPOCH, 0_i64)]);
+    // Rows with the same days stand together, mostly all of them.
+    for same in rows.chunk_by(|a, b| (a.from, a.until) == (b.from, b.until)) {
+        *changes.entry(same[0].from).or_default() += same.len() as i64;
+        *changes.entry(same[0].until.plus(1)).or_default() -= same.len() as i64;
+    }
     let mut valid = 0;
     let mut editions: Vec<(Day, u32)> = vec![];
     for (day, change) in changes {
         valid += change;
-        // Never below zero: a name begins before it ends, and ties are settled by the last change of a day.
-        let count = u32::try_from(valid).unwrap_or(0);
-        match editions.last_mut() {
-            Some(last) if last.0 == day => last.1 = count,
-            _ => editions.push((day, count)),
-        }
+        // Never below zero: a name begins before it ends.
+        editions.push((day, u32::try_from(valid).unwrap_or(0)));
     }
     editions
 }
@@ -148,6 +242,11 @@ mod tests {
             assert_eq!(names.join(" "), expected, "{day}");
             assert_eq!(list.count(day) as usize, names.len(), "{day}");
             assert_eq!(list.edition(day).to_string(), edition);
+            let (draw, mut drawn) = (list.draw(day).unwrap(), Name::root());
+            for (index, name) in (0..).zip(&names) {
+                draw.draw(index, &mut drawn);
+                assert_eq!(drawn.to_string(), format!("{name}.example"));
+            }
         }
     }
 
@@ -167,5 +266,50 @@ mod tests {
             assert!(fault.starts_with(expected), "{fault}");
         }
         assert!(List::parse("x", b"\xff\xfe").is_err());
+    }
+
+    /// The quick way reads what the other reads, or leaves it to that.
+    #[test]
+    fn plain_lines_are_read_alike() {
+        let long = ["a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(61)].join(".");
+        let tail = "e".repeat(64);
+        let more = [
+            long.clone(),
+            format!("{long}e"),
+            format!("{long}."),
+            tail.clone(),
+            format!("x.{tail}"),
+            format!("{}.x", "f".repeat(63)),
+        ];
+        let texts = [
+            "a",
+            "A-b_9.Example\r",
+            "a.b.",
+            ".",
+            "",
+            "..",
+            ".a",
+            "a..b",
+            "\r",
+            " a",
+            "a#b",
+            "a,2009-04-01",
+            "a\\.b",
+            "\u{e9}",
+            "*",
+        ];
+        let mut plain = 0;
+        for text in texts.into_iter().chain(more.iter().map(String::as_str)) {
+            let (mut quick, mut slow) = (Lines::default(), Lines::default());
+            let slowly = slow.add(text.as_bytes());
+            if quick.add_plain(text.as_bytes()) {
+                plain += 1;
+                assert_eq!((slowly, &quick.octets), (Ok(()), &slow.octets), "{text}");
+                assert_eq!((quick.rows[0].from, quick.rows[0].until), (slow.rows[0].from, slow.rows[0].until));
+            } else {
+                assert!(quick.octets.is_empty() && quick.rows.is_empty(), "{text}");
+            }
+        }
+        assert_eq!(plain, 4);
     }
 }

@@ -1,27 +1,65 @@
 //! Which names will be asked for on which day: the generators, and lists that users bring.
 //!
 //! A family is a worm (or a user's list) seen as a function from a day to names in a fixed order; the place of a
-//! name in that order is its index. A new family is one file here and one line in [`Catalog::add`].
+//! name in that order is its index. A new family is one file here and one line in `WORMS`.
 
+mod calendar;
 mod conficker;
+mod contain;
+mod cryptolocker;
+mod generator;
 mod list;
+mod monerodownloader;
+mod murofet;
+mod name_file;
+mod necurs;
+mod newgoz;
+mod pushdo;
+mod qakbot;
 mod synthetic;
+mod zloader;
 
-use self::conficker::Conficker;
+use std::sync::Arc;
+
+pub use self::calendar::{Calendar, Period};
+pub use self::contain::{Containment, Hosts, MOST_NAMES, over_days};
+pub use self::name_file::{Layout, NameFile};
+
+use self::conficker::{Conficker, Variant};
+use self::generator::{Generated, Generator};
 use self::list::List;
 use self::synthetic::Synthetic;
 use crate::day::Day;
 use crate::name::Name;
 
-/// The worms that `conficker` stands for.
-const CONFICKER: [&str; 3] = ["conficker-a", "conficker-b", "conficker-c"];
+const CONFICKER: [&Variant; 3] = [&conficker::A, &conficker::B, &conficker::C];
+
+/// The families after Conficker.
+const WORMS: [&Generator; 16] = [
+    &newgoz::NEWGOZ,
+    &necurs::M5,
+    &necurs::M7,
+    &necurs::M9,
+    &necurs::M11,
+    &qakbot::QAKBOT,
+    &murofet::V1,
+    &murofet::V2,
+    &murofet::V2_DEADC2DE,
+    &murofet::V3,
+    &pushdo::PUSHDO,
+    &zloader::Q23,
+    &zloader::KZIE,
+    &zloader::TS72,
+    &cryptolocker::CRYPTOLOCKER,
+    &monerodownloader::MONERODOWNLOADER,
+];
 
 /// What generates names.
 pub trait Family: Send + Sync {
     /// The identifier that users type and reports show.
     fn id(&self) -> &str;
 
-    /// The first day on which its names were asked for.
+    /// The first day on which its names were asked for, as far as is known.
     fn since(&self) -> Day;
 
     /// How many names it has on a list day, repeated ones included.
@@ -30,16 +68,29 @@ pub trait Family: Send + Sync {
     /// Hands over the names of a list day in generated order.
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name));
 
-    /// What its names look like on any day.
-    fn shape(&self) -> Shape<'_>;
-
-    /// The worm that it is a variant of, where it is one.
-    fn worm(&self) -> Option<&'static str> {
+    /// What makes any name of a list day alone, where the family can: names of a large list are then not kept.
+    fn draw(&self, _day: Day) -> Option<Box<dyn Draw>> {
         None
     }
 
+    /// What its names look like on any day.
+    fn shape(&self) -> Shape<'_>;
+
     /// How infected hosts choose among its names, where that is known.
     fn habit(&self) -> Option<Habit> {
+        None
+    }
+
+    /// How many names of a list one host asks for in a round, where that is known.
+    fn asked(&self) -> Option<u32> {
+        self.habit().map(|habit| match habit {
+            Habit::Sample { names, .. } => names,
+            Habit::All { .. } => self.count(self.since()),
+        })
+    }
+
+    /// The worm that it is a variant of, where it is one.
+    fn worm(&self) -> Option<&'static str> {
         None
     }
 
@@ -49,18 +100,26 @@ pub trait Family: Send + Sync {
         None
     }
 
-    /// The first of the days around `day` on which the list is the same.
-    fn edition(&self, day: Day) -> Day {
-        day
+    /// What is known of it, where it is a worm.
+    fn about(&self) -> Option<&About> {
+        None
     }
 
-    /// Whether hosts choose the list by their own clock, so that a wrong one makes them ask for a neighbouring day's.
-    fn follows_host_clock(&self) -> bool {
-        true
+    /// When its lists are asked for.
+    fn calendar(&self) -> Calendar {
+        Calendar::DAILY
+    }
+
+    /// The first of the list days around `list_day` whose lists are the same, so that one is kept for all.
+    fn edition(&self, list_day: Day) -> Day {
+        list_day
     }
 
     /// Reports the days among `days` whose list holds `name`, each with the index of its first place.
     fn search(&self, name: &Name, days: &[Day], found: &mut dyn FnMut(Day, u32)) {
+        if !self.shape().holds(name) {
+            return;
+        }
         for &day in days {
             let mut index = 0;
             let mut first = None;
@@ -98,12 +157,29 @@ pub enum Habit {
     },
 }
 
+/// What is known of a worm's names, for people.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The last day on which its operators were there to answer; `None` while they are, or where nothing is known.
+    pub until: Option<Day>,
+    /// What became of it.
+    pub status: &'static str,
+    /// What its lists were compared with, and found the same.
+    pub verified: &'static str,
+}
+
+/// The names of one family and list day, each made without the others.
+pub trait Draw: Send + Sync {
+    /// Makes `name` the one at a place, which must be below the [count](Family::count) of the day.
+    fn draw(&self, index: u32, name: &mut Name);
+}
+
 /// What a family's names look like, so that most others are told apart at a glance.
 #[derive(Clone, Copy)]
 pub enum Shape<'a> {
-    /// One label of lower-case letters, so many at least and at most, under one of these suffixes.
+    /// One label of lower-case letters and digits, so many at least and at most, under one of these suffixes.
     Generated {
-        /// Fewest and most letters.
+        /// Fewest and most of them.
         first_label: (usize, usize),
         /// What follows the first label.
         suffixes: &'a [Name],
@@ -112,46 +188,53 @@ pub enum Shape<'a> {
     Any,
 }
 
+impl Shape<'_> {
+    /// Whether `name` looks like that.
+    pub fn holds(&self, name: &Name) -> bool {
+        let Self::Generated { first_label: (shortest, longest), suffixes } = self else { return true };
+        name.as_raw().split_first().is_some_and(|(label, suffix)| {
+            (*shortest..=*longest).contains(&label.len())
+                && label.iter().all(|octet| octet.is_ascii_lowercase() || octet.is_ascii_digit())
+                && suffixes.iter().any(|known| known.as_wire() == suffix)
+        })
+    }
+}
+
 /// A family of a [`Catalog`]: its place there.
 pub type FamilyId = u16;
 
 /// Families that can be in use at once: as many as a word has bits.
 const MAX_FAMILIES: usize = 64;
 
-/// The families in use, in the order in which they were asked for.
-#[derive(Default)]
+/// The families in use, in the order in which they were asked for. A copy shares them.
+#[derive(Clone, Default)]
 pub struct Catalog {
-    families: Vec<Box<dyn Family>>,
+    families: Vec<Arc<dyn Family>>,
 }
 
 impl Catalog {
-    /// Adds built-in families: `conficker-a`, `conficker-b`, `conficker-c`, `conficker` for the three, `synthetic:N`, and
-    /// `placebo:conficker-a` and so on: names of the same kind that no worm asks for.
-    /// One that is there already is not added again.
+    /// Adds built-in families: one by its identifier, all variants of a worm by the worm's, `synthetic:N`, and
+    /// `placebo:conficker-a` and so on: names of the same kind that no worm asks for. One that is there already is not added
+    /// again.
     ///
     /// # Errors
     /// One sentence when there is no such family.
     pub fn add(&mut self, id: &str) -> Result<(), String> {
-        match id {
-            "conficker" => CONFICKER.iter().try_for_each(|id| self.add(id)),
-            "conficker-a" => self.insert(Conficker::new(&conficker::A)),
-            "conficker-b" => self.insert(Conficker::new(&conficker::B)),
-            "conficker-c" => self.insert(Conficker::new(&conficker::C)),
-            "placebo:conficker-a" => self.insert(Conficker::placebo(&conficker::A)),
-            "placebo:conficker-b" => self.insert(Conficker::placebo(&conficker::B)),
-            "placebo:conficker-c" => self.insert(Conficker::placebo(&conficker::C)),
-            _ => {
-                let number = id.strip_prefix("synthetic:").and_then(|number| number.parse().ok());
-                let names_a_day = number.filter(|number| (1..=100_000_000).contains(number)).ok_or_else(|| {
-                    let known = CONFICKER.join(", ");
-                    let id = id.escape_debug();
-                    format!(
-                        "there is no family `{id}`: choose from {known}, conficker (all three) or synthetic:N (N up to 100000000)"
-                    )
-                })?;
-                self.insert(Synthetic::new(names_a_day))
-            }
+        if let Some(number) = id.strip_prefix("synthetic:") {
+            let names_a_day = number.parse().ok().filter(|number| (1..=100_000_000).contains(number));
+            return self.insert(Synthetic::new(names_a_day.ok_or_else(|| no_family(id))?));
         }
+        let mut found = false;
+        for family in built_in().chain(placebos()).filter(|family| family.id() == id || family.worm() == Some(id)) {
+            found = true;
+            self.insert_shared(family)?;
+        }
+        if found { Ok(()) } else { Err(no_family(id)) }
+    }
+
+    /// All worms.
+    pub fn built_in() -> Self {
+        Self { families: built_in().collect() }
     }
 
     /// Adds the family `id` of a user's list, given as text.
@@ -166,7 +249,7 @@ impl Catalog {
                 "`{id}` is no name for a list: use up to 64 letters, digits, `-`, `_` and `.`, a letter or digit first"
             ));
         }
-        if self.iter().any(|(_, family)| family.id() == id) || id == "conficker" {
+        if self.iter().any(|(_, family)| family.id() == id) || built_in().any(|family| family.worm() == Some(id)) {
             return Err(format!("there is a family `{id}` already: give the list another name"));
         }
         self.insert(List::parse(id, text)?)
@@ -175,6 +258,11 @@ impl Catalog {
     /// The families with their places.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (FamilyId, &dyn Family)> {
         self.families.iter().enumerate().map(|(id, family)| (id as FamilyId, &**family))
+    }
+
+    /// Their identifiers, in this order.
+    pub fn ids(&self) -> Vec<String> {
+        self.families.iter().map(|family| family.id().to_owned()).collect()
     }
 
     /// The family at a place.
@@ -186,15 +274,35 @@ impl Catalog {
     }
 
     fn insert(&mut self, family: impl Family + 'static) -> Result<(), String> {
+        self.insert_shared(Arc::new(family))
+    }
+
+    fn insert_shared(&mut self, family: Arc<dyn Family>) -> Result<(), String> {
         if self.families.iter().any(|known| known.id() == family.id()) {
             return Ok(());
         }
         if self.families.len() == MAX_FAMILIES {
             return Err(format!("there are more than {MAX_FAMILIES} families and lists"));
         }
-        self.families.push(Box::new(family));
+        self.families.push(family);
         Ok(())
     }
+}
+
+fn built_in() -> impl Iterator<Item = Arc<dyn Family>> {
+    let conficker = CONFICKER.into_iter().map(|variant| Arc::new(Conficker::new(variant)) as Arc<dyn Family>);
+    conficker.chain(WORMS.into_iter().map(|generator| Arc::new(Generated::new(generator)) as Arc<dyn Family>))
+}
+
+/// They measure what chance does, and are no worms.
+fn placebos() -> impl Iterator<Item = Arc<dyn Family>> {
+    CONFICKER.into_iter().map(|variant| Arc::new(Conficker::placebo(variant)) as Arc<dyn Family>)
+}
+
+fn no_family(id: &str) -> String {
+    let known: Vec<_> = built_in().map(|family| family.id().to_owned()).collect();
+    let (id, known) = (id.escape_debug(), known.join(", "));
+    format!("there is no family `{id}`: choose from {known}, a worm for all of its variants, or synthetic:N (N up to 100000000)")
 }
 
 #[cfg(test)]
@@ -247,7 +355,7 @@ mod tests {
     #[test]
     fn search_finds_what_the_lists_hold() {
         let mut catalog = Catalog::default();
-        for id in ["conficker", "synthetic:300"] {
+        for id in ["conficker", "synthetic:300", "newgoz", "pushdo", "cryptolocker", "zloader"] {
             catalog.add(id).unwrap();
         }
         catalog.add_list("ours", b"praat.org,2009-03-31\nx.example").unwrap();

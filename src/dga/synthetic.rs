@@ -3,7 +3,7 @@
 //! Names look like Conficker B's (5 to 11 letters, eight suffixes), so they meet real names as often as a worm's
 //! would. The name of an index is computed from the index alone. Like C's lists, a list may hold a name twice.
 
-use super::{Family, Habit, Shape};
+use super::{Draw, Family, Habit, Shape};
 use crate::day::Day;
 use crate::name::Name;
 
@@ -41,22 +41,10 @@ impl Family for Synthetic {
     }
 
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
-        let seed = mix(u64::from(day.number().unsigned_abs()));
+        let seed = seed(day);
         let mut name = Name::root();
-        let mut label = [0; LENGTHS.1];
         for index in 0..self.names_a_day {
-            let mut number = mix(seed.wrapping_add(u64::from(index)));
-            // Each draw takes a digit of the number in a base of its own: 7 lengths, 8 suffixes, 26 letters.
-            let mut draw = |base: u64| {
-                let digit = number % base;
-                number /= base;
-                digit as usize
-            };
-            let length = LENGTHS.0 + draw(7);
-            let suffix = draw(8);
-            let label = &mut label[..length];
-            label.fill_with(|| b'a' + draw(26) as u8);
-            name.compose(label, &self.suffixes[suffix]);
+            draw(seed, &self.suffixes, index, &mut name);
             each(&name);
         }
     }
@@ -66,13 +54,56 @@ impl Family for Synthetic {
         (self.names_a_day >= 10 * DRAWN).then_some(Habit::Sample { names: DRAWN, pace: 10.0 })
     }
 
+    /// There is no such worm: whoever asks says how many.
+    fn asked(&self) -> Option<u32> {
+        None
+    }
+
+    fn draw(&self, day: Day) -> Option<Box<dyn Draw>> {
+        Some(Box::new(OfDay { seed: seed(day), suffixes: self.suffixes.clone() }))
+    }
+
     fn shape(&self) -> Shape<'_> {
         Shape::Generated { first_label: LENGTHS, suffixes: &self.suffixes }
     }
 }
 
+/// The names of a day.
+struct OfDay {
+    seed: u64,
+    suffixes: Vec<Name>,
+}
+
+impl Draw for OfDay {
+    fn draw(&self, index: u32, name: &mut Name) {
+        draw(self.seed, &self.suffixes, index, name);
+    }
+}
+
+const fn seed(day: Day) -> u64 {
+    mix(day.number().unsigned_abs() as u64)
+}
+
+/// Makes `name` the one at a place.
+#[inline]
+fn draw(seed: u64, suffixes: &[Name], index: u32, name: &mut Name) {
+    let mut number = mix(seed.wrapping_add(u64::from(index)));
+    // Each draw takes a digit of the number in a base of its own: 7 lengths, 8 suffixes, 26 letters.
+    let mut draw = |base: u64| {
+        let digit = number % base;
+        number /= base;
+        digit as usize
+    };
+    let length = LENGTHS.0 + draw(7);
+    let suffix = draw(8);
+    let mut label = [0; LENGTHS.1];
+    let label = &mut label[..length];
+    label.fill_with(|| b'a' + draw(26) as u8);
+    name.compose(label, &suffixes[suffix]);
+}
+
 /// SplitMix64's output function (G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number generators", 2014).
-fn mix(seed: u64) -> u64 {
+const fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);

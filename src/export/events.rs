@@ -99,7 +99,7 @@ impl<'a> Events<'a> {
             known_collisions: evidence.collisions(),
             first_seen: evidence.first_seen.to_string(),
             last_seen: evidence.last_seen.to_string(),
-            names: evidence.names().take(NAMES).map(|place| list.name(place).to_string()).collect(),
+            names: evidence.names().take(NAMES).map(|place| list.names().name(place).to_string()).collect(),
         });
     }
 

@@ -4,25 +4,32 @@
 //! Everything is written as it goes, so that its size costs no memory. What a stranger chose (names, addresses) is
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
+mod collisions;
+mod containment;
 mod event_log;
 mod events;
 #[cfg(feature = "http")]
 pub mod http;
+mod lists;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
-mod names;
+mod plot;
 mod report;
 pub mod series;
 pub mod snapshot;
 mod state;
+mod target;
 
+pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
+pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
+pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
-pub use self::names::{Format as NamesFormat, Names};
 pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
+pub use self::target::write_whole;

@@ -132,6 +132,17 @@ impl Series {
         }
     }
 
+    /// The same for other families, in their order: those that are new have no matches yet, those that are gone are left out.
+    #[must_use]
+    pub fn with_families(self, families: Vec<String>) -> Self {
+        let places: Vec<Option<usize>> =
+            families.iter().map(|family| self.families.iter().position(|before| before == family)).collect();
+        let counts = |before: &[u64]| places.iter().map(|place| place.map_or(0, |place| before[place])).collect();
+        let other = counts(&self.other);
+        let kept = self.kept.into_iter().map(|(place, kept)| (place, Kept { matches: counts(&kept.matches), ..kept })).collect();
+        Self { families, other, kept, ..self }
+    }
+
     /// Counts matching queries of a source for names of a family.
     pub fn add(&mut self, source: IpAddr, family: usize, queries: u64) {
         if self.config.max_sources == 0 {

@@ -280,10 +280,11 @@ impl Ledger {
         self.sightings.iter()
     }
 
-    /// Takes out the evidence of list days before `before`, in the order of its keys, and forgets what was noted of
-    /// patterns before that day.
-    pub fn retire(&mut self, before: Day) -> Vec<(Key, Evidence)> {
-        let places = self.rows.places(|key| key.list_day < before);
+    /// Takes out the evidence of list days before those in `first_open`, one for each family of the catalog, in the order
+    /// of its keys, and forgets what was noted of patterns before the day `before`.
+    pub fn retire(&mut self, first_open: &[Day], before: Day) -> Vec<(Key, Evidence)> {
+        let over = |key: &Key| first_open.get(usize::from(key.family)).is_some_and(|first| key.list_day < *first);
+        let places = self.rows.places(over);
         let rules = self.measured_rules();
         places.iter().for_each(|place| self.judge_at(*place, &rules));
         let mut retired: Vec<_> = places.into_iter().map(|place| self.take(place)).collect();

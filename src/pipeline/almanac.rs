@@ -40,15 +40,13 @@ fn wanted(catalog: &Catalog, skew: u16, now: Timestamp) -> BTreeSet<(FamilyId, D
     let last = Timestamp::from_nanos(now.saturating_add(AHEAD)).day();
     let mut lists = BTreeSet::new();
     for (id, family) in catalog.iter() {
-        let skew = if family.follows_host_clock() { i32::from(skew) } else { 0 };
-        let days = first.plus(-skew).through(last.plus(skew)).filter(|day| *day >= Day::EPOCH);
-        lists.extend(days.map(|day| (id, family.edition(day))));
+        lists.extend(family.calendar().open(first, last, skew).map(|list_day| (id, family.edition(list_day))));
     }
     lists
 }
 
 /// Builds what is wanted now, unless told to stop.
-pub(super) fn prepare(shelf: &Shelf<'_>, catalog: &Catalog, skew: u16, now: Timestamp, stopped: &dyn Fn() -> bool) {
+pub(super) fn prepare(shelf: &Shelf, catalog: &Catalog, skew: u16, now: Timestamp, stopped: &dyn Fn() -> bool) {
     let lists = wanted(catalog, skew, now);
     shelf.reserve(lists.clone());
     for (family, edition) in lists {
@@ -60,7 +58,7 @@ pub(super) fn prepare(shelf: &Shelf<'_>, catalog: &Catalog, skew: u16, now: Time
 }
 
 /// Goes on doing so until the other end of `until` is gone.
-pub(super) fn keep_ahead(shelf: &Shelf<'_>, catalog: &Catalog, skew: u16, clock: &Clock, until: &Receiver<()>) {
+pub(super) fn keep_ahead(shelf: &Shelf, catalog: &Catalog, skew: u16, clock: &Clock, until: &Receiver<()>) {
     let stopped = || !matches!(until.try_recv(), Err(crossbeam_channel::TryRecvError::Empty));
     while until.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
         prepare(shelf, catalog, skew, clock(), &stopped);
@@ -112,7 +110,7 @@ mod tests {
         catalog.add("conficker-c").unwrap();
         let shelf = Shelf::new(&catalog);
         prepare(&shelf, &catalog, 1, at("12:00:00"), &|| false);
-        let built = |shelf: &Shelf<'_>| shelf.built().into_iter().map(|(_, day, names, _)| (day, names)).collect::<Vec<_>>();
+        let built = |shelf: &Shelf| shelf.built().into_iter().map(|(_, day, names, _)| (day, names)).collect::<Vec<_>>();
         let today = Day::of(2009, 3, 31);
         let expected: Vec<_> = today.plus(-1).through(today.plus(1)).map(|day| (day, 50_000)).collect();
         assert_eq!(built(&shelf), expected);

@@ -1,6 +1,11 @@
 //! Where findings are entered: addresses are masked, evidence added, news told, matches counted.
 
+#[cfg(feature = "live")]
+use std::sync::Arc;
+
 use super::Settings;
+#[cfg(feature = "live")]
+use super::plan::Plan;
 use super::shelf::Shelf;
 use super::worker::Findings;
 use crate::export::Events;
@@ -22,9 +27,9 @@ pub(super) struct Book<'a> {
 
 impl<'a> Book<'a> {
     /// One that goes on from `ledger`.
-    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf<'_>, mut ledger: Ledger) -> Self {
+    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf, mut ledger: Ledger) -> Self {
         ledger.judge_by(Rule::of_all(shelf.catalog()), settings.masking.tells_hosts_apart());
-        let families: Vec<String> = shelf.catalog().iter().map(|(_, family)| family.id().to_owned()).collect();
+        let families = shelf.catalog().ids();
         Self {
             ledger,
             matched: vec![(0, 0); families.len()],
@@ -67,10 +72,10 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// Lets go of the evidence of list days before `before`, and sums it up as events.
+    /// Lets go of the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
     #[cfg(feature = "live")]
-    pub(super) fn retire(&mut self, before: Day) {
-        let rows = self.ledger.retire(before);
+    pub(super) fn retire(&mut self, first_open: &[Day], before: Day) {
+        let rows = self.ledger.retire(first_open, before);
         let mut lists: Vec<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         lists.dedup();
         if let Some(events) = &mut self.events {
@@ -78,8 +83,55 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// What goes over to another plan. This one followed `plan`.
+    #[cfg(feature = "live")]
+    pub(super) fn keep(self, plan: &Arc<Plan>) -> Kept {
+        let Self { ledger, series, matched, .. } = self;
+        Kept { plan: Arc::clone(plan), ledger, series, matched }
+    }
+
     /// What it came to.
     pub(super) fn close(self) -> (Ledger, Option<Events<'a>>) {
         (self.ledger, self.events)
+    }
+}
+
+/// What is in a book, under the numbers that a plan gives to families, lists and patterns.
+#[cfg(feature = "live")]
+pub(super) struct Kept {
+    plan: Arc<Plan>,
+    ledger: Ledger,
+    /// None at the start.
+    series: Option<Series>,
+    /// None at the start.
+    matched: Vec<(u64, u64)>,
+}
+
+#[cfg(feature = "live")]
+impl Kept {
+    /// Evidence that was found by `plan`, or is numbered as if it was.
+    pub(super) const fn new(plan: Arc<Plan>, ledger: Ledger) -> Self {
+        Self { plan, ledger, series: None, matched: vec![] }
+    }
+
+    /// The book of a plan that goes on from it, and what had to be left out: a sentence each.
+    pub(super) fn go_on(self, plan: &Plan) -> (Book<'_>, Vec<String>) {
+        let Self { plan: before, ledger, series, matched } = self;
+        let Plan { catalog, settings, shelf } = plan;
+        if std::ptr::eq(&*before, plan) {
+            return (Book::new(settings, shelf, ledger), vec![]);
+        }
+        let mut written = vec![];
+        before.context().write(&ledger, &mut written).expect("memory takes everything");
+        // Its memory first: there would be two of them.
+        drop(ledger);
+        let restored = plan.context().read(&written, settings.max_sources).expect("what was written just now can be read");
+        let mut book = Book::new(settings, shelf, restored.ledger);
+        for (id, family) in catalog.iter() {
+            let same = before.catalog.iter().find(|(_, before)| before.id() == family.id());
+            book.matched[usize::from(id)] = same.map_or((0, 0), |(id, _)| matched[usize::from(id)]);
+        }
+        book.series = series.map(|series| series.with_families(catalog.ids()));
+        (book, restored.left_out)
     }
 }

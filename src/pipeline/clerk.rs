@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Settings;
 use super::book::Book;
 use super::shelf::Shelf;
-use super::worker::{Batch, Findings, Worker, look_up};
+use super::worker::{Asker, Batch, Findings, Worker, look_up, settle};
 use crate::day::Day;
 use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
@@ -30,7 +30,7 @@ pub(super) struct Clerk<'a, 'p> {
     assembler: Assembler,
     /// Pieces that the assembler took.
     pieces: u64,
-    watchlist: Watchlist<'a>,
+    watchlist: Watchlist<'a, Asker>,
     so_far: Progress,
     progress: &'p mut dyn FnMut(Progress),
 }
@@ -40,7 +40,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
     pub(super) fn new(
         paths: Vec<String>,
         settings: &'a Settings,
-        shelf: &'a Shelf<'_>,
+        shelf: &'a Shelf,
         progress: &'p mut dyn FnMut(Progress),
     ) -> Self {
         let captures = paths.into_iter().map(|path| CaptureSummary { path, ..CaptureSummary::default() }).collect();
@@ -76,6 +76,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
             *pieces += 1;
             assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
         }
+        settle(watchlist, &mut findings);
         book.enter(&findings);
         self.so_far.octets += octets;
         self.so_far.packets += batch.packets;
@@ -90,10 +91,11 @@ impl<'a, 'p> Clerk<'a, 'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report<'c>(self, catalog: &'c Catalog, mut total: Total, settings: &Settings) -> Report<'c> {
+    pub(super) fn report(self, catalog: &Catalog, mut total: Total, settings: &Settings) -> Report {
         let Self { captures, mut book, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
+        settle(&mut watchlist, &mut findings);
         book.enter(&findings);
         debug_assert_eq!(total.counts.total(), so_far.packets, "each packet has one outcome");
         total.days.extend(watchlist.days());

@@ -19,7 +19,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 const STEP: Duration = Duration::from_millis(25);
 
 /// Reads what `follow` finds until `stop` is raised. A capture that nothing new was read of is not in the report.
-pub fn follow<'a>(catalog: &'a Catalog, follow: &mut Follow, settings: &Settings, stop: &AtomicBool) -> Report<'a> {
+pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop: &AtomicBool) -> Report {
     let shelf = Shelf::new(catalog);
     let mut worker = Worker::new(settings, shelf.watchlist(settings));
     let mut ignore = |_: Progress| {};

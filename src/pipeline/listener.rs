@@ -3,13 +3,17 @@
 //! Packets never leave it. What was found travels to the clerk in buffers that go round: their number bounds memory, and a
 //! clerk who is behind makes findings be counted as lost, not packets wait. Nothing here waits for another thread.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::Settings;
 use super::tally::{Slot, Tally};
-use super::worker::{Findings, Worker};
+use super::worker::{Asker, Findings, Resting, Worker};
+use crate::day::Day;
 use crate::source::{Intake, Tap};
+use crate::watchlist::Watchlist;
 
 /// Packets taken between two looks at the clock.
 const TURN: usize = 1024;
@@ -53,6 +57,38 @@ impl Round {
     }
 }
 
+/// What a listener is to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    GoOn,
+    /// Stop where it is: others lists are to be looked into.
+    Rest,
+    /// Take what is on its way still, and end.
+    Stop,
+}
+
+/// Where a listener listens, with what it counted so far.
+pub(super) struct Station<T> {
+    tap: T,
+    resting: Resting,
+    tally: Tally,
+}
+
+impl<T> Station<T> {
+    pub(super) fn new(tap: T, settings: &Settings) -> Self {
+        Self { tap, resting: Resting::new(settings), tally: Tally::default() }
+    }
+}
+
+/// What is left of a listener.
+pub(super) struct Ended<T> {
+    pub(super) station: Station<T>,
+    /// Days of packets.
+    pub(super) days: BTreeSet<Day>,
+    /// Why the interface is gone for good, if it is.
+    pub(super) why: Option<String>,
+}
+
 /// One worker and what it reads from.
 pub(super) struct Listener<'a, 's, T> {
     tap: T,
@@ -68,21 +104,24 @@ pub(super) struct Listener<'a, 's, T> {
 
 impl<'a, 's, T: Intake> Listener<'a, 's, T> {
     pub(super) fn new(
-        tap: T,
-        worker: Worker<'a>,
+        station: Station<T>,
+        watchlist: Watchlist<'a, Asker>,
         round: &Round,
         give_notice: Sender<String>,
         slot: &'s Slot,
         name: &'s str,
     ) -> Self {
+        let Station { tap, resting, tally } = station;
         let (take_empty, give_full) = (round.take_empty.clone(), round.give_full.clone());
-        Self { tap, worker, take_empty, give_full, give_notice, slot, tally: Tally::default(), name }
+        Self { tap, worker: Worker::go_on(resting, watchlist), take_empty, give_full, give_notice, slot, tally, name }
     }
 
-    /// Goes on until `stopped`, or until the interface is gone for good: then says why.
-    pub(super) fn run(mut self, stopped: &dyn Fn() -> bool) -> (Worker<'a>, Option<String>) {
-        let outcome = self.listen(stopped);
-        self.worker.give_up();
+    /// Goes on until it is ordered not to, or until the interface is gone for good.
+    pub(super) fn run(mut self, order: &dyn Fn(Instant) -> Order) -> Ended<T> {
+        let outcome = self.listen(order);
+        if outcome != Ok(Order::Rest) {
+            self.worker.give_up();
+        }
         self.tally.tap = self.tap.counts();
         self.tally.read(&mut self.worker);
         self.slot.put(&self.tally);
@@ -92,11 +131,12 @@ impl<'a, 's, T: Intake> Listener<'a, 's, T> {
             // The other end outlives this one.
             let _ = self.give_full.send(findings);
         }
-        (self.worker, outcome.err())
+        let (resting, days) = self.worker.rest();
+        Ended { station: Station { tap: self.tap, resting, tally: self.tally }, days, why: outcome.err() }
     }
 
-    /// The hot loop.
-    fn listen(&mut self, stopped: &dyn Fn() -> bool) -> Result<(), String> {
+    /// The hot loop; returns the order that ended it.
+    fn listen(&mut self, order: &dyn Fn(Instant) -> Order) -> Result<Order, String> {
         let start = Instant::now();
         let (mut tick, mut look) = (start, start);
         let mut told = None;
@@ -117,14 +157,15 @@ impl<'a, 's, T: Intake> Listener<'a, 's, T> {
                 }
                 self.tally.read(&mut self.worker);
                 self.slot.offer(&self.tally);
-                if told.is_none() && stopped() {
-                    told = Some(now);
-                }
             }
-            if let Some(told) = told
-                && (taken == 0 && now >= told + DRAIN || now >= told + DRAIN_MOST)
-            {
-                return Ok(());
+            match told {
+                Some(told) if taken == 0 && now >= told + DRAIN || now >= told + DRAIN_MOST => return Ok(Order::Stop),
+                Some(_) => {}
+                None => match order(now) {
+                    Order::GoOn => {}
+                    Order::Rest => return Ok(Order::Rest),
+                    Order::Stop => told = Some(now),
+                },
             }
             if taken == 0 {
                 self.tap.wait(tick.saturating_duration_since(now));

@@ -8,6 +8,9 @@
 //!           v
 //!         shelf <-- almanac: builds lists ahead
 //! ```
+//!
+//! A reload brings another [`Plan`]. Workers then rest for the moment that it takes to give them other lists, with all that
+//! they counted and put together so far, while the kernel keeps packets in the rings.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,23 +18,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::Settings;
 use super::almanac::{self, Clock};
-use super::book::Book;
-use super::listener::{Listener, Round};
-use super::shelf::Shelf;
+use super::book::{Book, Kept};
+use super::listener::{Listener, Order, Round, Station};
+use super::live_state::{InterfaceCounts, LiveState, OpenList, Total, summary};
+use super::plan::Plan;
 use super::tally::{Slot, Tally};
-use super::worker::{Findings, Worker};
+use super::worker::Findings;
 use crate::day::{Day, Timestamp};
-use crate::decode::{Counts, GivenUpCounts, Messages};
-use crate::dga::{Catalog, FamilyId};
-use crate::export::series::Series;
-use crate::export::{CaptureSummary, Found, Report};
+use crate::export::{Found, Report};
 use crate::ledger::Ledger;
 use crate::process::pin;
-use crate::source::{Intake, LiveConfig, Tap, TapCounts};
+use crate::source::{Intake, LiveConfig, Tap};
 
 /// How often the observer is called: often enough to answer whoever asks for evidence.
 const OBSERVE: Duration = Duration::from_millis(250);
@@ -44,7 +45,7 @@ pub struct Threads {
     /// Processors to pin workers to, one after the other, over and over; none to pin none.
     pub cpus: Vec<usize>,
     /// What the time is, for the lists that are built ahead. Which list a packet is held against is its own time's doing.
-    pub clock: Box<Clock>,
+    pub clock: Arc<Clock>,
     /// Called on each thread before it does anything: to give up what it will not need.
     pub begin: Box<dyn Fn(Thread) -> Result<(), String> + Send + Sync>,
 }
@@ -55,7 +56,7 @@ impl Default for Threads {
             let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Timestamp::from_parts(since.as_secs(), since.subsec_nanos().into())
         };
-        Self { cpus: vec![], clock: Box::new(clock), begin: Box::new(|_| Ok(())) }
+        Self { cpus: vec![], clock: Arc::new(clock), begin: Box::new(|_| Ok(())) }
     }
 }
 
@@ -68,119 +69,22 @@ pub enum Thread {
     Builder,
 }
 
-/// Interfaces being listened to, and the lists of today.
-pub struct Live<'a, T = Tap> {
-    catalog: &'a Catalog,
-    settings: &'a Settings,
-    shelf: Shelf<'a>,
+/// Interfaces being listened to, and what for.
+pub struct Live<T = Tap> {
+    plan: Arc<Plan>,
     interfaces: Vec<(String, Vec<T>)>,
     threads: Threads,
     ledger: Ledger,
     goes_on: bool,
 }
 
-/// What there is to be known at a moment.
-pub struct LiveState<'s, 'b> {
-    /// The families that are looked for.
-    pub catalog: &'s Catalog,
-    /// All evidence.
-    book: &'s mut Book<'b>,
-    /// Set when nothing more will come.
-    pub last: bool,
-    /// Packets by interface, in the order in which they were asked for.
-    pub interfaces: Vec<InterfaceCounts>,
-    /// Packets by outcome. They sum to `received` of all interfaces.
-    pub counts: Counts,
-    /// Messages by kind.
-    pub messages: Messages,
-    /// What was given up of messages in several packets.
-    pub given_up: GivenUpCounts,
-    /// The lists around now that are built.
-    pub lists: Vec<OpenList>,
-    /// How many lists were built, and how long that took in all.
-    pub builds: (u64, Duration),
-    /// What an operator should know, one sentence each; told once.
-    pub notices: Vec<String>,
-}
-
-impl LiveState<'_, '_> {
-    /// All evidence.
-    pub fn ledger(&self) -> &Ledger {
-        &self.book.ledger
-    }
-
-    /// Matching queries and responses of each family of the catalog.
-    pub fn matched(&self) -> &[(u64, u64)] {
-        &self.book.matched
-    }
-
-    /// Matches by source, where they are counted.
-    pub fn series(&mut self) -> Option<&mut Series> {
-        self.book.series.as_mut()
-    }
-
-    /// Judges all sources by what is known now.
-    pub fn judge(&mut self) {
-        self.book.ledger.judge();
-    }
-
-    /// Lets go of the evidence of list days before `before`, which sums it up as events.
-    pub fn retire(&mut self, before: Day) {
-        self.book.retire(before);
-    }
-}
-
-/// Packets of an interface by where they ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct InterfaceCounts {
-    /// As asked for.
-    pub name: String,
-    /// Handed to us: each has an outcome.
-    pub received: u64,
-    /// Octets of them.
-    pub octets: u64,
-    /// Lost by the network card or its driver.
-    pub dropped_nic: u64,
-    /// Lost because a ring was full.
-    pub dropped_kernel: u64,
-    /// Findings, not packets, that were lost because the clerk was behind.
-    pub dropped_queue: u64,
-    /// Copies of packets that another worker has, from before a worker was in the group.
-    pub startup_discarded: u64,
-    /// Counted by the kernel: `received`, `dropped_kernel`, `startup_discarded` and what still waits in rings.
-    pub offered: u64,
-    /// Times it was opened again, by all workers.
-    pub reopened: u64,
-    /// The latest packet.
-    pub last_packet: Option<Timestamp>,
-}
-
-/// A list that packets are held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OpenList {
-    /// Whose.
-    pub family: FamilyId,
-    /// The day.
-    pub list_day: Day,
-    /// Names in it.
-    pub names: usize,
-    /// Octets of memory.
-    pub octets: usize,
-}
-
-impl<'a> Live<'a> {
-    /// Builds the lists of today, then opens `interfaces`.
+impl Live {
+    /// Opens `interfaces`.
     ///
     /// # Errors
     /// One sentence when an interface cannot be opened.
-    pub fn open(
-        catalog: &'a Catalog,
-        settings: &'a Settings,
-        interfaces: &[String],
-        capture: &LiveConfig,
-        threads: Threads,
-    ) -> Result<Self, String> {
-        let mut live = Self::of(catalog, settings, vec![], threads);
+    pub fn open(plan: Arc<Plan>, interfaces: &[String], capture: &LiveConfig, threads: Threads) -> Result<Self, String> {
+        let mut live = Self::of(plan, vec![], threads);
         for interface in interfaces {
             let taps = Tap::open(interface, capture).map_err(|why| format!("interface {interface} {why}"))?;
             live.interfaces.push((interface.clone(), taps));
@@ -189,7 +93,13 @@ impl<'a> Live<'a> {
     }
 }
 
-impl<'a, T: Intake> Live<'a, T> {
+impl<T: Intake> Live<T> {
+    /// Listens to anything that packets can be taken from.
+    pub fn of(plan: Arc<Plan>, interfaces: Vec<(String, Vec<T>)>, threads: Threads) -> Self {
+        let ledger = Ledger::new(plan.settings.max_sources);
+        Self { plan, interfaces, threads, ledger, goes_on: false }
+    }
+
     /// What each thread does first, now that all is open: to give up what it will not need.
     pub fn begin_threads_with(&mut self, begin: impl Fn(Thread) -> Result<(), String> + Send + Sync + 'static) {
         self.threads.begin = Box::new(begin);
@@ -204,107 +114,188 @@ impl<'a, T: Intake> Live<'a, T> {
         }
     }
 
-    /// Builds the lists of today, to listen to anything that packets can be taken from.
-    pub fn of(catalog: &'a Catalog, settings: &'a Settings, interfaces: Vec<(String, Vec<T>)>, threads: Threads) -> Self {
-        let shelf = Shelf::new(catalog);
-        almanac::prepare(&shelf, catalog, settings.skew, (threads.clock)(), &|| false);
-        let ledger = Ledger::new(settings.max_sources);
-        Self { catalog, settings, shelf, interfaces, threads, ledger, goes_on: false }
-    }
-
-    /// Listens until `stop` is raised or `limit` has passed. `observer` is called about once a second, and at the end.
+    /// Listens until `stop` is raised or `limit` has passed. `observer` is called several times a second, and at the end; it
+    /// may have another plan followed ([`LiveState::replace_plan`]).
     ///
     /// An interface that is gone for good and a worker that dies end it too: the report has why, as the interface's error.
-    pub fn run(self, stop: &AtomicBool, limit: Option<Duration>, observer: &mut dyn FnMut(&mut LiveState<'_, '_>)) -> Report<'a> {
-        let Self { catalog, settings, shelf, interfaces, threads, ledger, goes_on } = self;
+    pub fn run(self, stop: &AtomicBool, limit: Option<Duration>, observer: &mut dyn FnMut(&mut LiveState<'_, '_>)) -> Report {
+        let Self { mut plan, interfaces, threads, ledger, goes_on } = self;
         let until = limit.map(|limit| Instant::now() + limit);
-        let over = AtomicBool::new(false);
-        let stopped = || {
-            let told = stop.load(Ordering::Relaxed) || over.load(Ordering::Relaxed);
-            told || until.is_some_and(|until| Instant::now() >= until)
-        };
         let (names, taps): (Vec<String>, Vec<Vec<T>>) = interfaces.into_iter().unzip();
         let places: Vec<usize> = taps.iter().enumerate().flat_map(|(place, taps)| taps.iter().map(move |_| place)).collect();
         let slots: Vec<Slot> = places.iter().map(|_| Slot::default()).collect();
+        let over = AtomicBool::new(false);
+        let post = Post { stop, over: &over, until, threads: &threads, names: &names, places: &places, slots: &slots };
+        let mut shift = Shift {
+            stations: taps.into_iter().flatten().map(|tap| Some(Station::new(tap, &plan.settings))).collect(),
+            kept: Kept::new(Arc::clone(&plan), ledger),
+            errors: vec![None; names.len()],
+            days: BTreeSet::new(),
+            builds: (0, Duration::ZERO),
+        };
+        loop {
+            match post.stand(&plan, shift, observer, goes_on) {
+                Ended::ForOther(next, again) => (plan, shift) = (next, *again),
+                Ended::ForGood(report) => return *report,
+            }
+        }
+    }
+}
+
+/// What stays the same while plans change.
+struct Post<'s> {
+    stop: &'s AtomicBool,
+    /// Raised when a worker ended that was not told to.
+    over: &'s AtomicBool,
+    until: Option<Instant>,
+    threads: &'s Threads,
+    /// The interfaces.
+    names: &'s [String],
+    /// The interface of each worker.
+    places: &'s [usize],
+    slots: &'s [Slot],
+}
+
+/// What goes over from plan to plan.
+struct Shift<T> {
+    /// Those of workers that did not end.
+    stations: Vec<Option<Station<T>>>,
+    kept: Kept,
+    /// Why interfaces are not listened to any more.
+    errors: Vec<Option<String>>,
+    /// Days of packets.
+    days: BTreeSet<Day>,
+    /// Lists that were built, and how long that took.
+    builds: (u64, Duration),
+}
+
+enum Ended<T> {
+    /// Another plan is to be followed.
+    ForOther(Arc<Plan>, Box<Shift<T>>),
+    ForGood(Box<Report>),
+}
+
+impl Post<'_> {
+    fn order(&self, now: Instant, exchange: &AtomicBool) -> Order {
+        let told = self.stop.load(Ordering::Relaxed) || self.over.load(Ordering::Relaxed);
+        if told || self.until.is_some_and(|until| now >= until) {
+            Order::Stop
+        } else if exchange.load(Ordering::Relaxed) {
+            Order::Rest
+        } else {
+            Order::GoOn
+        }
+    }
+
+    /// Follows one plan.
+    fn stand<T: Intake>(
+        &self,
+        plan: &Arc<Plan>,
+        shift: Shift<T>,
+        observer: &mut dyn FnMut(&mut LiveState<'_, '_>),
+        goes_on: bool,
+    ) -> Ended<T> {
+        let Shift { stations, kept, mut errors, mut days, builds } = shift;
+        let Plan { catalog, settings, shelf } = &**plan;
+        let Self { over, threads, names, places, slots, .. } = self;
+        let exchange = AtomicBool::new(false);
+        let order = |now| self.order(now, &exchange);
         let round = Round::new(places.len());
         let (give_notice, take_notice) = bounded(NOTICES);
-        let mut clerk = Clerk {
-            catalog,
-            shelf: &shelf,
-            book: Book::new(settings, &shelf, ledger),
-            names: &names,
-            places: &places,
-            slots: &slots,
-            take_notice: &take_notice,
-            observer,
-        };
-        let mut errors = vec![None; names.len()];
-        let mut days = BTreeSet::new();
         thread::scope(|scope| {
             let (still_there, until_gone) = bounded(0);
-            let builder = thread::Builder::new().name("builder".to_owned());
-            let (shelf, threads, over, stopped, slots, names) = (&shelf, &threads, &over, &stopped, &slots, &names);
             let build = move || {
                 if (threads.begin)(Thread::Builder).is_ok() {
-                    almanac::keep_ahead(shelf, catalog, settings.skew, &threads.clock, &until_gone);
+                    almanac::keep_ahead(shelf, catalog, settings.skew, &*threads.clock, &until_gone);
                 }
             };
             // Without it, workers build lists when they need them.
-            let _ = builder.spawn_scoped(scope, build);
+            let builder = thread::Builder::new().name("builder".to_owned()).spawn_scoped(scope, build).ok();
             let mut workers = vec![];
-            for (number, (tap, place)) in taps.into_iter().flatten().zip(&places).enumerate() {
-                let worker = Worker::alone(settings, shelf.watchlist(settings));
-                let slot = &slots[number];
-                let listener = Listener::new(tap, worker, &round, give_notice.clone(), slot, &names[*place]);
+            for (number, (station, place)) in stations.into_iter().zip(*places).enumerate() {
+                let Some(station) = station else { continue };
+                let (slot, name, give_notice) = (&slots[number], &names[*place], give_notice.clone());
+                let listener = Listener::new(station, shelf.watchlist(settings), &round, give_notice, slot, name);
+                let order = &order;
                 let work = move || {
-                    let _end = EndOfAll(over);
+                    let end = EndOfAll(over);
                     let cpu = threads.cpus.iter().cycle().nth(number % threads.cpus.len().max(1));
                     cpu.map_or(Ok(()), |cpu| pin(*cpu)).and_then(|()| (threads.begin)(Thread::Worker))?;
-                    Ok::<_, String>(listener.run(stopped))
+                    let ended = listener.run(order);
+                    if ended.why.is_none() {
+                        end.not_so();
+                    }
+                    Ok::<_, String>(ended)
                 };
                 let worker = thread::Builder::new().name(format!("worker {number}")).spawn_scoped(scope, work);
                 if worker.is_err() {
                     drop(EndOfAll(over));
                 }
-                workers.push((*place, worker));
+                workers.push((number, *place, worker));
             }
             let Round { give_full, take_full, give_empty, .. } = round;
             drop(give_full);
+
+            // Workers are at work already: what they find meanwhile waits in buffers.
+            let (book, left_out) = kept.go_on(plan);
+            for sentence in left_out {
+                // One that finds no room is one of many.
+                let _ = give_notice.try_send(sentence);
+            }
+            let (exchange, take_notice) = (&exchange, &take_notice);
+            let is_building = || builder.as_ref().is_some_and(|builder| !builder.is_finished());
+            let mut clerk = Clerk {
+                plan,
+                book,
+                names,
+                places,
+                slots,
+                take_notice,
+                still_there: Some(still_there),
+                is_building: &is_building,
+                builds,
+                exchange,
+                next: None,
+                observer,
+            };
             clerk.work(&take_full, &give_empty);
-            drop(still_there);
-            for (number, (place, worker)) in workers.into_iter().enumerate() {
-                let ended = match worker.map(thread::ScopedJoinHandle::join) {
-                    Ok(Ok(Ok((worker, error)))) => {
-                        days.extend(worker.finish().1.days());
-                        error
+            clerk.still_there = None;
+            let mut stations: Vec<Option<Station<T>>> = places.iter().map(|_| None).collect();
+            for (number, place, worker) in workers {
+                let why = match worker.map(thread::ScopedJoinHandle::join) {
+                    Ok(Ok(Ok(ended))) => {
+                        days.extend(ended.days);
+                        if ended.why.is_none() {
+                            stations[number] = Some(ended.station);
+                        }
+                        ended.why
                     }
                     Ok(Ok(Err(why))) => Some(format!("is not listened to: {why}")),
                     Ok(Err(_)) => Some(format!("was listened to until worker {number} died: a fault of dgawatch, told above")),
                     Err(error) => Some(format!("is not listened to: no thread can be started: {error}")),
                 };
-                errors[place] = errors[place].take().or(ended);
+                errors[place] = errors[place].take().or(why);
             }
-        });
-        clerk.observe(true);
-        let tallies = clerk.tallies();
-        let (ledger, events) = clerk.book.close();
-        let total = Total::of(&tallies);
-        let captures = names.iter().cloned().zip(errors).enumerate().map(|(place, (name, error))| {
-            let of_interface = tallies.iter().zip(&places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
-            summary(name, error, of_interface)
-        });
-        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
-        let patterns = Arc::clone(&settings.patterns);
-        let report = Report::new(catalog, captures.collect(), found, &days, settings.skew, ledger, patterns);
-        if let Some(mut events) = events.filter(|_| !goes_on) {
-            report.tell(&mut events);
-        }
-        report
+            match clerk.next.take() {
+                Some(next) => {
+                    let builds = clerk.builds();
+                    let kept = clerk.book.keep(plan);
+                    Ended::ForOther(next, Box::new(Shift { stations, kept, errors, days, builds }))
+                }
+                None => Ended::ForGood(Box::new(clerk.close(errors, &days, goes_on))),
+            }
+        })
     }
 }
 
-/// However a worker ends, the others are to end too.
+/// However a worker ends, the others are to end too, unless it says otherwise.
 struct EndOfAll<'s>(&'s AtomicBool);
+
+impl EndOfAll<'_> {
+    fn not_so(self) {
+        std::mem::forget(self);
+    }
+}
 
 impl Drop for EndOfAll<'_> {
     fn drop(&mut self) {
@@ -313,21 +304,29 @@ impl Drop for EndOfAll<'_> {
 }
 
 /// Owns the evidence.
-struct Clerk<'a, 's, 'o> {
-    catalog: &'a Catalog,
-    shelf: &'s Shelf<'a>,
-    book: Book<'s>,
+struct Clerk<'p, 's, 'o> {
+    plan: &'p Plan,
+    book: Book<'p>,
     names: &'s [String],
-    /// The interface of each worker.
     places: &'s [usize],
     slots: &'s [Slot],
     take_notice: &'s Receiver<String>,
+    /// Gone, it has the builder end.
+    still_there: Option<Sender<()>>,
+    /// Whether the builder is there.
+    is_building: &'s dyn Fn() -> bool,
+    /// Lists that were built for other plans before.
+    builds: (u64, Duration),
+    /// Raised to have workers rest.
+    exchange: &'s AtomicBool,
+    /// What is to be looked for instead.
+    next: Option<Arc<Plan>>,
     observer: &'o mut dyn FnMut(&mut LiveState<'_, '_>),
 }
 
 impl Clerk<'_, '_, '_> {
     /// Takes findings until no worker is left.
-    fn work(&mut self, take_full: &Receiver<Findings>, give_empty: &crossbeam_channel::Sender<Findings>) {
+    fn work(&mut self, take_full: &Receiver<Findings>, give_empty: &Sender<Findings>) {
         let mut next = Instant::now();
         loop {
             if Instant::now() >= next {
@@ -347,6 +346,11 @@ impl Clerk<'_, '_, '_> {
         }
     }
 
+    fn builds(&self) -> (u64, Duration) {
+        let (built, took) = self.plan.shelf.builds();
+        (self.builds.0 + built, self.builds.1 + took)
+    }
+
     fn tallies(&self) -> Vec<Tally> {
         self.slots.iter().map(Slot::read).collect()
     }
@@ -360,76 +364,45 @@ impl Clerk<'_, '_, '_> {
         }
         let Total { counts, messages, given_up } = Total::of(&tallies);
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
-        let lists = self.shelf.built().into_iter().map(list).collect();
-        let (builds, notices) = (self.shelf.builds(), self.take_notice.try_iter().collect());
-        let (catalog, book) = (self.catalog, &mut self.book);
-        (self.observer)(&mut LiveState { catalog, book, last, interfaces, counts, messages, given_up, lists, builds, notices });
-    }
-}
-
-impl InterfaceCounts {
-    fn add(&mut self, tally: &Tally) {
-        let TapCounts { received, dropped_kernel, dropped_nic, startup_discarded, reopened } = tally.tap;
-        self.received += tally.packets;
-        self.octets += tally.octets;
-        self.dropped_nic += dropped_nic;
-        self.dropped_kernel += dropped_kernel;
-        self.dropped_queue += tally.dropped_queue;
-        self.startup_discarded += startup_discarded;
-        self.offered += received;
-        self.reopened += reopened;
-        self.last_packet = self.last_packet.max(tally.span.map(|(_, last)| last));
-    }
-}
-
-/// What all workers counted.
-#[derive(Default)]
-struct Total {
-    counts: Counts,
-    messages: Messages,
-    given_up: GivenUpCounts,
-}
-
-impl Total {
-    fn of(tallies: &[Tally]) -> Self {
-        let mut total = Self::default();
-        for tally in tallies {
-            total.counts.merge(&tally.counts);
-            total.messages.merge(&tally.messages);
-            total.given_up.merge(&tally.given_up);
-        }
-        total
-    }
-}
-
-/// What the report says of an interface.
-fn summary<'t>(name: String, error: Option<String>, tallies: impl Iterator<Item = &'t Tally>) -> CaptureSummary {
-    let mut counts = InterfaceCounts::default();
-    let mut capture = CaptureSummary { path: name, error, ..CaptureSummary::default() };
-    for tally in tallies {
-        counts.add(tally);
-        capture.span = match (capture.span, tally.span) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
-        if let Some(link) = tally.unknown_link {
-            capture.error.get_or_insert_with(|| format!("has packets of link type {}, which are not read", link.0));
+        let lists = self.plan.shelf.built().into_iter().map(list).collect();
+        let (builds, notices) = (self.builds(), self.take_notice.try_iter().collect());
+        let Self { plan, book, next, .. } = self;
+        (self.observer)(&mut LiveState {
+            plan,
+            book,
+            next,
+            last,
+            interfaces,
+            counts,
+            messages,
+            given_up,
+            lists,
+            builds,
+            notices,
+        });
+        if self.next.is_some() {
+            // A list that is being built is finished first: workers must not rest for so long.
+            self.still_there = None;
+            self.exchange.store(!(self.is_building)(), Ordering::Relaxed);
         }
     }
-    (capture.packets, capture.bytes) = (counts.received, counts.octets);
-    capture.error = capture.error.or_else(|| losses(&counts));
-    capture
-}
 
-/// An error where something was lost.
-fn losses(counts: &InterfaceCounts) -> Option<String> {
-    let InterfaceCounts { offered, dropped_kernel, dropped_nic, dropped_queue, .. } = counts;
-    let mut parts = vec![];
-    if *dropped_kernel > 0 || *dropped_nic > 0 {
-        parts.push(format!("{dropped_kernel} of {offered} packets in the kernel and {dropped_nic} in the network card"));
+    /// What it came to.
+    fn close(mut self, errors: Vec<Option<String>>, days: &BTreeSet<Day>, goes_on: bool) -> Report {
+        self.observe(true);
+        let tallies = self.tallies();
+        let (ledger, events) = self.book.close();
+        let total = Total::of(&tallies);
+        let captures = self.names.iter().cloned().zip(errors).enumerate().map(|(place, (name, error))| {
+            let of_interface = tallies.iter().zip(self.places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
+            summary(name, error, of_interface)
+        });
+        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
+        let Plan { catalog, settings: Settings { skew, patterns, .. }, .. } = self.plan;
+        let report = Report::new(catalog, captures.collect(), found, days, *skew, ledger, Arc::clone(patterns));
+        if let Some(mut events) = events.filter(|_| !goes_on) {
+            report.tell(&mut events);
+        }
+        report
     }
-    if *dropped_queue > 0 {
-        parts.push(format!("{dropped_queue} findings for which there was no time"));
-    }
-    (!parts.is_empty()).then(|| format!("lost {}", parts.join(", and ")))
 }

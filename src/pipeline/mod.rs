@@ -4,12 +4,21 @@
 mod almanac;
 mod book;
 mod clerk;
+#[cfg(feature = "live")]
+mod figures;
 mod follow;
 #[cfg(feature = "live")]
 mod listener;
 #[cfg(feature = "live")]
 mod live;
+#[cfg(feature = "live")]
+mod live_state;
 mod messages;
+mod names;
+#[cfg(feature = "live")]
+mod plan;
+#[cfg(feature = "live")]
+mod reload;
 mod replay;
 mod search;
 #[cfg(feature = "live")]
@@ -24,8 +33,15 @@ pub use self::almanac::Clock;
 pub use self::clerk::Progress;
 pub use self::follow::follow;
 #[cfg(feature = "live")]
-pub use self::live::{InterfaceCounts, Live, LiveState, OpenList, Thread, Threads};
+pub use self::live::{Live, Thread, Threads};
+#[cfg(feature = "live")]
+pub use self::live_state::{InterfaceCounts, LiveState, OpenList};
 pub use self::messages::messages;
+pub use self::names::{TakeName, names};
+#[cfg(feature = "live")]
+pub use self::plan::Plan;
+#[cfg(feature = "live")]
+pub use self::reload::Load;
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]

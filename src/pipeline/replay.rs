@@ -31,14 +31,14 @@ const BLOCKS_A_WORKER: usize = 3;
 
 /// Replays `inputs` in their order. `progress` is called after each block; `stop` ends the reading early, with what
 /// was found so far in the report.
-pub fn replay<'a>(
-    catalog: &'a Catalog,
+pub fn replay(
+    catalog: &Catalog,
     inputs: &[Input],
     settings: &Settings,
     threads: usize,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
-) -> Report<'a> {
+) -> Report {
     let shelf = Shelf::new(catalog);
     let worker = || Worker::new(settings, shelf.watchlist(settings));
     let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, &shelf, progress);

@@ -14,14 +14,14 @@ use crate::name::Name;
 const STEP: usize = 64;
 
 /// The families and list days that generate `name`, with its index, by family, then by day. `days` are those to look
-/// at for each family of the catalog.
+/// at for each family of the catalog; a list counts when it is current on one of them.
 pub fn search(catalog: &Catalog, name: &Name, days: &[RangeInclusive<Day>], threads: usize) -> Vec<(FamilyId, Day, u32)> {
     let tasks: Vec<(FamilyId, Vec<Day>)> = catalog
         .iter()
         .zip(days)
-        .flat_map(|((family, _), days)| {
-            let days: Vec<Day> = days.start().through(*days.end()).collect();
-            days.chunks(STEP).map(|days| (family, days.to_vec())).collect::<Vec<_>>()
+        .flat_map(|((id, family), days)| {
+            let list_days: Vec<Day> = family.calendar().list_days(*days.start(), *days.end()).collect();
+            list_days.chunks(STEP).map(|days| (id, days.to_vec())).collect::<Vec<_>>()
         })
         .collect();
     let next = AtomicUsize::new(0);

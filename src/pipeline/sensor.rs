@@ -7,9 +7,7 @@
 //!
 //! The clerk is never kept waiting: a snapshot is handed over, a state that is still being written is not written twice.
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,16 +16,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::Settings;
 use super::almanac::Clock;
-use super::live::LiveState;
+use super::figures::Figures;
+use super::live_state::{InterfaceCounts, LiveState};
+use super::plan::Plan;
+use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
-use crate::dga::{Catalog, FamilyId};
+use crate::dga::{Family, FamilyId};
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
-use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Snapshot, Table};
+use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventLog, StateFile};
-use crate::ledger::estimate::Refused;
-use crate::ledger::{Census, Context, Key, Ledger, Rule, Verdict, Watched};
+use crate::ledger::{Key, Ledger, Verdict};
 
 /// How often a snapshot is made.
 const SNAPSHOT: Duration = Duration::from_secs(1);
@@ -50,12 +49,6 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// The longest state file that is read.
 const MAX_STATE: u64 = 8 << 30;
 
-/// Low, best and high of a family's hosts, and infected sources that they leave out, by reason.
-type HostCounts = (Option<(u64, u64, Option<u64>)>, Vec<(&'static str, u64)>);
-
-/// Infected sources behind which hosts are counted while packets wait; of more the report at the end speaks.
-const MOST_COUNTED: usize = 20_000;
-
 /// A question, and where the answer goes.
 type Question = (SourceQuery, Sender<SourcePage>);
 
@@ -67,24 +60,23 @@ pub struct Board {
     snapshot: Mutex<Arc<Snapshot>>,
     ready: AtomicBool,
     ask: Sender<Question>,
-    /// Raised to start the log of events anew.
-    rotate: Arc<AtomicBool>,
+    desk: Desk,
     say: Arc<Say>,
 }
 
 /// Looks at the clerk's evidence now and then.
-pub struct Sensor<'a> {
-    catalog: &'a Catalog,
-    settings: &'a Settings,
+pub struct Sensor {
     board: Arc<Board>,
     questions: Receiver<Question>,
-    clock: Box<Clock>,
+    /// Until there is a thread that reads again what is asked for.
+    loader: Option<Loader>,
+    /// Raised to start the log of events anew.
+    rotate: Arc<AtomicBool>,
+    clock: Arc<Clock>,
     keeper: Option<Keeper>,
     started: Timestamp,
     retired_before: Option<Day>,
-    sources: Vec<(u64, u64)>,
-    /// Hosts of each family, and sources left out by reason; nothing while there are too many to look through.
-    hosts: Vec<HostCounts>,
+    figures: Figures,
     next: Instant,
     next_count: Instant,
     next_age: Instant,
@@ -123,9 +115,9 @@ impl StateConfig {
     }
 
     /// The evidence that an earlier run left, if it left any that can be used; what an operator should know goes to `say`.
-    pub fn restore(&self, catalog: &Catalog, settings: &Settings, say: &Say) -> Option<Ledger> {
-        let context = Context { catalog, patterns: &settings.patterns, masking: &settings.masking };
-        let (restored, warning) = self.file().load(MAX_STATE, |octets| context.read(octets, settings.max_sources));
+    pub fn restore(&self, plan: &Plan, say: &Say) -> Option<Ledger> {
+        let (context, bound) = (plan.context(), plan.settings.max_sources);
+        let (restored, warning) = self.file().load(MAX_STATE, |octets| context.read(octets, bound));
         warning.iter().for_each(|warning| say(warning));
         let restored = restored?;
         restored.left_out.iter().for_each(|sentence| say(sentence));
@@ -153,11 +145,8 @@ impl http::Board for Board {
         }
     }
 
-    fn reload(&self) -> Result<String, String> {
-        self.rotate.store(true, Ordering::Relaxed);
-        Ok("the log of events is begun anew; the web configuration is read whenever it changes; families, lists and patterns \
-            are read at the start"
-            .to_owned())
+    fn reload(&self, force: bool) -> Result<String, String> {
+        self.desk.ask_and_wait(force)
     }
 
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage> {
@@ -171,30 +160,24 @@ impl http::Board for Board {
     }
 }
 
-impl<'a> Sensor<'a> {
+impl Sensor {
     /// One that shows itself on the board that is returned. `rotate` tells to begin the log of events anew.
-    pub fn new(
-        catalog: &'a Catalog,
-        settings: &'a Settings,
-        clock: Box<Clock>,
-        rotate: Arc<AtomicBool>,
-        say: Arc<Say>,
-    ) -> (Self, Arc<Board>) {
+    pub fn new(clock: Arc<Clock>, rotate: Arc<AtomicBool>, say: Arc<Say>) -> (Self, Arc<Board>) {
         let (ask, questions) = bounded(QUESTIONS);
+        let (desk, loader) = Desk::new();
         let (snapshot, ready) = (Mutex::default(), AtomicBool::new(false));
-        let board = Arc::new(Board { snapshot, ready, ask, rotate, say });
+        let board = Arc::new(Board { snapshot, ready, ask, desk, say });
         let (started, now) = (clock(), Instant::now());
         let sensor = Self {
-            catalog,
-            settings,
             board: Arc::clone(&board),
             questions,
+            loader: Some(loader),
+            rotate,
             clock,
             keeper: None,
             started,
             retired_before: None,
-            sources: vec![(0, 0); catalog.iter().len()],
-            hosts: vec![],
+            figures: Figures::default(),
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -235,28 +218,73 @@ impl<'a> Sensor<'a> {
         Ok(())
     }
 
+    /// Reads again with `load` what is looked for, whenever that is asked for, on a thread that does `begin` first. `plan` is
+    /// what is looked for now.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    ///
+    /// # Panics
+    /// When there is such a thread already.
+    pub fn reload_with(
+        &mut self,
+        plan: Arc<Plan>,
+        load: Box<Load>,
+        begin: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        let loader = self.loader.take().expect("one thread reads, no more");
+        let (clock, say) = (Arc::clone(&self.clock), Arc::clone(&self.board.say));
+        let serve = move || match begin() {
+            Ok(()) => loader.serve(plan, &*load, &*clock, &*say),
+            Err(why) => say(&format!("lists are not read again: {why}")),
+        };
+        let thread = thread::Builder::new().name("loader".to_owned()).spawn(serve);
+        thread.map(drop).map_err(|error| format!("no thread to read lists again: {error}"))
+    }
+
+    /// Has all that is looked for read again; the operator is told what came of it.
+    pub fn reload(&self) {
+        // Where others wait for it already, they get what is there now.
+        let _ = self.board.desk.ask(false);
+    }
+
+    /// Whether something is being read again.
+    pub fn is_reloading(&self) -> bool {
+        self.board.desk.is_busy()
+    }
+
     /// Looks at what the clerk has.
     pub fn look(&mut self, state: &mut LiveState<'_, '_>) {
         // Each is told once.
         state.notices.iter().for_each(|notice| (self.board.say)(notice));
         while let Ok((query, answer)) = self.questions.try_recv() {
             // Who asked may have gone.
-            let _ = answer.send(self.page(state.ledger(), &query));
+            let _ = answer.send(page(state, &query));
         }
         let now = Instant::now();
+        if let Some(plan) = self.board.desk.next() {
+            state.replace_plan(plan);
+            // What was counted is numbered like the families of the plan before.
+            (self.next, self.next_count) = (now, now);
+            if !state.last {
+                return;
+            }
+        }
         if now < self.next && !state.last {
             return;
         }
         self.next = now + SNAPSHOT;
         self.watch_clock(now);
         self.close_days(state);
-        if self.board.rotate.swap(false, Ordering::Relaxed) {
-            self.rotate();
+        if self.rotate.swap(false, Ordering::Relaxed)
+            && let Some(mut log) = events(state)
+            && let Err(why) = log.reopen()
+        {
+            (self.board.say)(&why);
         }
         if now >= self.next_count {
             state.judge();
-            self.count_sources(state.ledger());
-            self.count_hosts(state.ledger(), lost(state));
+            self.figures = Figures::of(state);
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
@@ -265,8 +293,11 @@ impl<'a> Sensor<'a> {
         }
         let snapshot = Arc::new(self.snapshot(state));
         let today = (self.clock)().day();
-        let listed = |id| state.lists.iter().any(|list| list.family == id && list.list_day == today);
-        self.board.ready.store(!state.last && self.catalog.iter().all(|(id, _)| listed(id)), Ordering::Relaxed);
+        let listed = |(id, family): (FamilyId, &dyn Family)| {
+            let edition = family.edition(family.calendar().list_day(today));
+            state.lists.iter().any(|list| list.family == id && list.list_day == edition)
+        };
+        self.board.ready.store(!state.last && state.plan.catalog.iter().all(listed), Ordering::Relaxed);
         *self.board.snapshot_place() = snapshot;
         self.save(state, now);
     }
@@ -275,10 +306,14 @@ impl<'a> Sensor<'a> {
     fn close_days(&mut self, state: &mut LiveState<'_, '_>) {
         let Some(latest) = state.interfaces.iter().filter_map(|interface| interface.last_packet).max() else { return };
         // A day longer than the lists are open: packets of two interfaces need not come in order.
-        let before = latest.day().plus(-i32::from(self.settings.skew) - 1);
-        if self.retired_before.is_none_or(|retired| before > retired) {
+        let (day, skew) = (latest.day().plus(-1), state.plan.settings.skew);
+        let before = day.plus(-i32::from(skew));
+        // In the end once more: what workers find comes after what they counted.
+        if state.last || self.retired_before.is_none_or(|retired| before > retired) {
             self.retired_before = Some(before);
-            state.retire(before);
+            let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
+            let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
+            state.retire(&first_open, before);
         }
     }
 
@@ -292,68 +327,19 @@ impl<'a> Sensor<'a> {
         self.clocks = (clock, now);
     }
 
-    fn rotate(&self) {
-        if let Some(mut log) = self.events()
-            && let Err(why) = log.reopen()
-        {
-            (self.board.say)(&why);
-        }
-    }
-
-    fn events(&self) -> Option<std::sync::MutexGuard<'_, EventLog>> {
-        self.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Suspect and infected sources of each family, each once.
-    fn count_sources(&mut self, ledger: &Ledger) {
-        let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
-        for (key, evidence) in ledger.rows() {
-            let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
-            *verdict = (*verdict).max(Verdict::of(evidence));
-        }
-        self.sources.fill((0, 0));
-        for ((family, _), verdict) in verdicts {
-            let (suspect, infected) = &mut self.sources[usize::from(family)];
-            *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
-        }
-    }
-
-    /// The hosts behind infected sources.
-    fn count_hosts(&mut self, ledger: &Ledger, lost: f64) {
-        let infected = ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected);
-        let mut rows: Vec<_> = infected.take(MOST_COUNTED + 1).collect();
-        self.hosts.clear();
-        if rows.len() > MOST_COUNTED {
-            return;
-        }
-        rows.sort_unstable_by_key(|(key, _)| **key);
-        let span = rows.iter().map(|(_, evidence)| (evidence.first_seen, evidence.last_seen));
-        let span = span.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost, names_refused: ledger.saturation().names_refused > 0 };
-        let census = Census::take(&rows, &Rule::of_all(self.catalog), &watched);
-        self.hosts.extend(census.families.into_iter().map(|hosts| (hosts.ok().map(|hosts| hosts.figures()), vec![])));
-        for (_, reasons) in &mut self.hosts {
-            reasons.extend(Refused::ALL.map(|why| (why.label(), 0)));
-        }
-        for ((key, _), hosts) in rows.iter().zip(census.rows) {
-            let place = Refused::ALL.iter().position(|why| hosts == Err(*why));
-            if let Some(place) = place {
-                self.hosts[usize::from(key.family)].1[place].1 += 1;
-            }
-        }
-    }
-
     fn snapshot(&self, state: &mut LiveState<'_, '_>) -> Snapshot {
-        let family = |id: FamilyId| self.catalog.family(id).id().to_owned();
-        let families = self.catalog.iter().zip(state.matched()).zip(&self.sources);
+        let catalog = &state.plan.catalog;
+        let family = |id: FamilyId| catalog.family(id).id().to_owned();
+        let families = catalog.iter().zip(state.matched()).zip(&self.figures.sources);
         let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
-            let (hosts, hosts_refused) = self.hosts.get(usize::from(id)).cloned().unwrap_or_default();
+            let (hosts, hosts_refused) = self.figures.hosts.get(usize::from(id)).cloned().unwrap_or_default();
             let (family, answers) = (family.id().to_owned(), vec![]);
             FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, answers }
         });
         let saturation = state.ledger().saturation();
+        let reloads = self.board.desk.counts();
         let mut outputs = vec![];
-        if let Some(log) = self.events() {
+        if let Some(log) = events(state) {
             let counts = log.counts();
             outputs.push(Output { name: "events", written: counts.written, failed: counts.failures });
         }
@@ -386,7 +372,7 @@ impl<'a> Sensor<'a> {
             series: state.series().map(|series| series.settle()).unwrap_or_default(),
             outputs,
             clock_steps: self.clock_steps,
-            ..Snapshot::default()
+            reloads: Reloads { done: reloads.0, failed: reloads.1 },
         }
     }
 
@@ -397,10 +383,8 @@ impl<'a> Sensor<'a> {
             return;
         }
         keeper.next = now + keeper.interval;
-        let Settings { patterns, masking, .. } = self.settings;
         let mut octets = vec![];
-        let context = Context { catalog: self.catalog, patterns, masking };
-        context.write(state.ledger(), &mut octets).expect("memory takes everything");
+        state.plan.context().write(state.ledger(), &mut octets).expect("memory takes everything");
         if state.last {
             save(&keeper.file, &octets, &keeper.counts, &self.board.say);
         } else if let Err(TrySendError::Full(_)) = keeper.give.try_send(octets) {
@@ -408,30 +392,36 @@ impl<'a> Sensor<'a> {
             keeper.counts.failed.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
 
-    /// The rows that a query asks for, in the order of reports.
-    fn page(&self, ledger: &Ledger, query: &SourceQuery) -> SourcePage {
-        let id = |key: &Key| self.catalog.family(key.family).id();
-        let mut rows: Vec<_> = ledger
-            .rows()
-            .filter(|(key, _)| query.family.as_deref().is_none_or(|family| id(key) == family))
-            .filter(|(_, evidence)| query.verdict.is_none_or(|verdict| Verdict::of(evidence) == verdict))
-            .collect();
-        rows.sort_unstable_by_key(|(key, _)| **key);
-        let total = rows.len();
-        let page = rows.into_iter().skip(query.offset).take(query.limit).map(|(key, evidence)| SourceRow {
-            source: key.source.to_string(),
-            family: id(key).to_owned(),
-            list_day: key.list_day,
-            matches: evidence.matches,
-            responses: evidence.responses,
-            distinct_names: evidence.distinct_names(),
-            first_seen: evidence.first_seen,
-            last_seen: evidence.last_seen,
-            verdict: Verdict::of(evidence),
-        });
-        SourcePage { total, rows: page.collect() }
-    }
+/// The log of events, where there is one.
+fn events<'s>(state: &'s LiveState<'_, '_>) -> Option<std::sync::MutexGuard<'s, EventLog>> {
+    state.plan.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The rows that a query asks for, in the order of reports.
+fn page(state: &LiveState<'_, '_>, query: &SourceQuery) -> SourcePage {
+    let id = |key: &Key| state.plan.catalog.family(key.family).id();
+    let mut rows: Vec<_> = state
+        .ledger()
+        .rows()
+        .filter(|(key, _)| query.family.as_deref().is_none_or(|family| id(key) == family))
+        .filter(|(_, evidence)| query.verdict.is_none_or(|verdict| Verdict::of(evidence) == verdict))
+        .collect();
+    rows.sort_unstable_by_key(|(key, _)| **key);
+    let total = rows.len();
+    let page = rows.into_iter().skip(query.offset).take(query.limit).map(|(key, evidence)| SourceRow {
+        source: key.source.to_string(),
+        family: id(key).to_owned(),
+        list_day: key.list_day,
+        matches: evidence.matches,
+        responses: evidence.responses,
+        distinct_names: evidence.distinct_names(),
+        first_seen: evidence.first_seen,
+        last_seen: evidence.last_seen,
+        verdict: Verdict::of(evidence),
+    });
+    SourcePage { total, rows: page.collect() }
 }
 
 /// Writes the state, and tells of a failure when it is the first.
@@ -448,14 +438,7 @@ fn save(file: &StateFile, octets: &[u8], counts: &Kept, say: &Arc<Say>) {
     };
 }
 
-/// The share of packets that were lost before they were looked at.
-fn lost(state: &LiveState<'_, '_>) -> f64 {
-    let sum = |of: fn(&super::live::InterfaceCounts) -> u64| state.interfaces.iter().map(of).sum::<u64>() as f64;
-    let lost = sum(|counts| counts.dropped_nic + counts.dropped_kernel + counts.dropped_queue);
-    lost / (lost + sum(|counts| counts.received)).max(1.0)
-}
-
-fn interface(counts: &super::live::InterfaceCounts) -> Interface {
+fn interface(counts: &InterfaceCounts) -> Interface {
     Interface {
         name: counts.name.clone(),
         packets: counts.received,

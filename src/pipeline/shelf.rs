@@ -15,8 +15,8 @@ use crate::watchlist::{Hasher, List, Lists, Watchlist};
 const KEPT: usize = 48 << 20;
 
 /// Built lists.
-pub(super) struct Shelf<'a> {
-    catalog: &'a Catalog,
+pub(super) struct Shelf {
+    catalog: Catalog,
     hasher: Hasher,
     state: Mutex<State>,
 }
@@ -42,15 +42,15 @@ struct Place {
     size: usize,
 }
 
-impl<'a> Shelf<'a> {
-    pub(super) fn new(catalog: &'a Catalog) -> Self {
-        Self { catalog, hasher: Hasher::default(), state: Mutex::default() }
+impl Shelf {
+    pub(super) fn new(catalog: &Catalog) -> Self {
+        Self { catalog: catalog.clone(), hasher: Hasher::default(), state: Mutex::default() }
     }
 
     /// A watchlist that takes its lists from here.
-    pub(super) fn watchlist<'s>(&'s self, settings: &'s Settings) -> Watchlist<'s> {
+    pub(super) fn watchlist<'s, T: Copy>(&'s self, settings: &'s Settings) -> Watchlist<'s, T> {
         let Settings { skew, patterns, search_list, .. } = settings;
-        Watchlist::new(self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
+        Watchlist::new(&self.catalog, self, self.hasher.clone(), *skew, patterns, search_list)
     }
 
     /// Keeps these lists from now on, built or not, and others as far as there is room.
@@ -65,19 +65,19 @@ impl<'a> Shelf<'a> {
         let state = &*self.state();
         let lists = state.reserved.iter().filter_map(|key| {
             let list = state.places.get(key)?.list.get()?;
-            Some((key.0, key.1, list.count(), list.size()))
+            Some((key.0, key.1, list.names().count(), list.size()))
         });
         lists.collect()
     }
 
     /// The families that it has lists of.
-    pub(super) const fn catalog(&self) -> &'a Catalog {
-        self.catalog
+    pub(super) const fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// What tells of events, if anything does, with names from here.
     pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
-        settings.events.as_ref().map(|log| Events::new(self.catalog, self, Arc::clone(log)))
+        settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
     }
 
     /// How many lists were built, and how long that took in all.
@@ -93,7 +93,7 @@ impl<'a> Shelf<'a> {
     }
 }
 
-impl Lists for Shelf<'_> {
+impl Lists for Shelf {
     fn get(&self, family: FamilyId, edition: Day) -> Arc<List> {
         let key = (family, edition);
         let cell = {
@@ -118,8 +118,15 @@ impl Lists for Shelf<'_> {
     }
 }
 
+impl Place {
+    fn is_in_use(&self) -> bool {
+        self.list.get().is_some_and(|list| Arc::strong_count(list) > 1)
+    }
+}
+
 impl State {
-    /// Notes the size of a list and lets go of those used longest ago while they take too much.
+    /// Notes the size of a list and lets go of those used longest ago while they take too much. One that somebody looks
+    /// into stays: to let go of it would free nothing, and who wants it next would build it again.
     fn make_room(&mut self, key: (FamilyId, Day), size: usize) -> Vec<Place> {
         if let Some(place) = self.places.get_mut(&key).filter(|place| place.size == 0) {
             place.size = size;
@@ -127,8 +134,9 @@ impl State {
         }
         let mut freed = vec![];
         while self.size > KEPT {
-            let others =
-                self.places.iter().filter(|(other, place)| **other != key && place.size > 0 && !self.reserved.contains(*other));
+            let others = self.places.iter().filter(|(other, place)| {
+                **other != key && place.size > 0 && !self.reserved.contains(*other) && !place.is_in_use()
+            });
             let Some((&oldest, _)) = others.min_by_key(|(_, place)| place.last_use) else { break };
             let place = self.places.remove(&oldest);
             self.size -= place.as_ref().map_or(0, |place| place.size);
@@ -153,7 +161,7 @@ mod tests {
             catalog.family(0).names(Day::EPOCH.plus(day), &mut |name| {
                 first.get_or_insert_with(|| name.to_string());
             });
-            assert_eq!(Some(list.name(0).to_string()), first);
+            assert_eq!(Some(list.names().name(0).to_string()), first);
         }
         let state = shelf.state();
         assert!(
@@ -163,5 +171,24 @@ mod tests {
             state.places.len()
         );
         assert_eq!(state.size, state.places.values().map(|place| place.size).sum::<usize>());
+    }
+
+    #[test]
+    fn what_is_in_use_is_not_built_again() {
+        let mut catalog = Catalog::default();
+        catalog.add("conficker-c").unwrap();
+        let shelf = Shelf::new(&catalog);
+        let days: Vec<Day> = (14_000..14_060).map(|day| Day::EPOCH.plus(day)).collect();
+        let held: Vec<_> = days.iter().map(|day| shelf.get(0, *day)).collect();
+        let state = |shelf: &Shelf| {
+            let state = shelf.state();
+            (state.builds, state.size > KEPT)
+        };
+        assert_eq!(state(&shelf), (60, true));
+        days.iter().for_each(|day| drop(shelf.get(0, *day)));
+        assert_eq!(state(&shelf), (60, true));
+        drop(held);
+        shelf.get(0, Day::EPOCH);
+        assert_eq!(state(&shelf), (61, false));
     }
 }

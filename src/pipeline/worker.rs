@@ -1,23 +1,45 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+#[cfg(feature = "live")]
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Settings;
+#[cfg(feature = "live")]
+use crate::day::Day;
 use crate::day::Timestamp;
-use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
+use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport, lifetime};
 use crate::ledger::{Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Match, Watchlist};
+use crate::watchlist::{Found, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
     decoder: Decoder,
-    watchlist: Watchlist<'a>,
+    watchlist: Watchlist<'a, Asker>,
     counts: Counts,
     batch: Batch,
     /// Puts together what comes in pieces, where no other worker has some of them.
     assembler: Option<Assembler>,
+}
+
+/// A worker without lists: what it counted, and what waits to be put together.
+#[cfg(feature = "live")]
+pub(super) struct Resting {
+    decoder: Decoder,
+    counts: Counts,
+    batch: Batch,
+    assembler: Assembler,
+}
+
+#[cfg(feature = "live")]
+impl Resting {
+    /// One that has done nothing yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        let (decoder, assembler) = (Decoder::new(settings.decode.clone()), Assembler::new(settings.decode.clone()));
+        Self { decoder, counts: Counts::default(), batch: Batch::default(), assembler }
+    }
 }
 
 /// What came of one block.
@@ -51,15 +73,27 @@ impl Batch {
 }
 
 impl<'a> Worker<'a> {
-    pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
+    pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a, Asker>) -> Self {
         let decoder = Decoder::new(settings.decode.clone());
         Self { decoder, watchlist, counts: Counts::default(), batch: Batch::default(), assembler: None }
     }
 
-    /// One that leaves no pieces to others.
+    /// One that goes on where another, or none, stopped; leaves no pieces to others.
     #[cfg(feature = "live")]
-    pub(super) fn alone(settings: &Settings, watchlist: Watchlist<'a>) -> Self {
-        Self { assembler: Some(Assembler::new(settings.decode.clone())), ..Self::new(settings, watchlist) }
+    pub(super) fn go_on(resting: Resting, watchlist: Watchlist<'a, Asker>) -> Self {
+        let Resting { decoder, counts, batch, assembler } = resting;
+        Self { decoder, watchlist, counts, batch, assembler: Some(assembler) }
+    }
+
+    /// Stops for a while; also tells the days of the packets.
+    ///
+    /// # Panics
+    /// When it leaves pieces to others.
+    #[cfg(feature = "live")]
+    pub(super) fn rest(self) -> (Resting, BTreeSet<Day>) {
+        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        let assembler = assembler.expect("only workers that leave nothing to others rest");
+        (Resting { decoder, counts, batch, assembler }, watchlist.days().clone())
     }
 
     /// Takes one packet.
@@ -105,12 +139,14 @@ impl<'a> Worker<'a> {
 
     /// What came since the last call.
     pub(super) fn finish_block(&mut self) -> Batch {
+        settle(&mut self.watchlist, &mut self.batch.findings);
         std::mem::take(&mut self.batch)
     }
 
     /// What came so far, where blocks are not told apart.
     #[cfg(feature = "live")]
-    pub(super) const fn batch(&mut self) -> &mut Batch {
+    pub(super) fn batch(&mut self) -> &mut Batch {
+        settle(&mut self.watchlist, &mut self.batch.findings);
         &mut self.batch
     }
 
@@ -130,7 +166,7 @@ impl<'a> Worker<'a> {
     }
 
     /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
-    pub(super) fn finish(self) -> (Counts, Watchlist<'a>) {
+    pub(super) fn finish(self) -> (Counts, Watchlist<'a, Asker>) {
         (self.counts, self.watchlist)
     }
 }
@@ -163,16 +199,16 @@ impl Findings {
 
 /// Finds out which listed names and patterns a message asks for or answers.
 #[inline(always)]
-pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_>, findings: &mut Findings) {
+pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
-        look_closer(watchlist, findings, question.name, Asker::of(message));
+        look_closer(watchlist, findings, question.name, Asker::of(message), message.octets());
     }
 }
 
 /// Who asked, or is answered, by what message.
 #[derive(Clone, Copy)]
-struct Asker {
+pub(super) struct Asker {
     source: IpAddr,
     port: u16,
     time: Timestamp,
@@ -180,7 +216,9 @@ struct Asker {
     transport: Transport,
     id: u16,
     recursive: bool,
-    server: Option<IpAddr>,
+    /// Who answers, of a response.
+    server: IpAddr,
+    /// For how many seconds the response may be kept, where it tells; read as late as can be.
     lifetime: Option<u32>,
 }
 
@@ -191,23 +229,31 @@ impl Asker {
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
-        let server = response.then(|| message.source());
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        Self { source, port, time, response, transport, id, recursive, server, lifetime: message.lifetime() }
+        Self { source, port, time, response, transport, id, recursive, server: message.source(), lifetime: None }
     }
 
-    const fn hit(self, matched: Match) -> Hit {
+    /// Enters what was found for a name that it asked for.
+    fn enter(self, found: Found, findings: &mut Findings) {
         let Self { source, port, time, response, transport, id, recursive, server, lifetime } = self;
-        Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched }
+        let server = response.then_some(server);
+        match found {
+            Found::Listed(matched) => {
+                findings.hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched });
+            }
+            Found::Watched(pattern) => findings.sightings.push(Sighting { source, time, response, pattern }),
+        }
     }
 }
 
 /// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
-fn look_closer(watchlist: &mut Watchlist<'_>, findings: &mut Findings, name: RawName<'_>, asker: Asker) {
-    let Findings { hits, sightings } = findings;
-    let Asker { source, time, response, .. } = asker;
-    watchlist.find(name, &mut |matched| hits.push(asker.hit(matched)), &mut |pattern| {
-        sightings.push(Sighting { source, time, response, pattern })
-    });
+fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker, octets: &[u8]) {
+    let complete = || Asker { lifetime: if asker.response { lifetime(octets) } else { None }, ..asker };
+    watchlist.find(asker.time, name, complete, &mut |asker, found| asker.enter(found, findings));
+}
+
+/// Looks up what waits to be looked up with others.
+pub(super) fn settle(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
+    watchlist.flush(&mut |asker, found| asker.enter(found, findings));
 }

@@ -19,7 +19,6 @@ pub struct Collision {
 
 /// The collision at `name`, if one is known.
 pub fn known_collision(name: &Name) -> Option<&'static Collision> {
-    // Told apart from nearly every name by its length alone: this runs for each name of a list that is built.
     let (label, suffix) = name.as_raw().split_first()?;
     if label.len() != 5 {
         return None;
@@ -30,8 +29,13 @@ pub fn known_collision(name: &Name) -> Option<&'static Collision> {
     })
 }
 
+/// The collisions that are known, by list day.
+pub const fn known_collisions() -> &'static [Collision] {
+    &KNOWN
+}
+
 /// All of Conficker B in March 2009, found by SophosLabs among that month's 7,750 names.
-const KNOWN: [Collision; 4] = [
+pub(super) const KNOWN: [Collision; 4] = [
     Collision { name: "jogli.com", list_day: "2009-03-08", owner: "Big Web Great Music", source: PRESS },
     Collision { name: "wnsux.com", list_day: "2009-03-13", owner: "Southwest Airlines", source: PRESS },
     Collision { name: "qhflh.com", list_day: "2009-03-18", owner: "Women's Net in Qinghai Province", source: PRESS },

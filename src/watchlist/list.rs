@@ -1,54 +1,72 @@
 //! One family's names of one day, to be looked up: exact, and nothing in it depends on a stranger.
+//!
+//! | form | for | names | to look one up |
+//! | --- | --- | --- | --- |
+//! | held | lists that are small, or whose family makes names only one after the other | in memory | one probe of a hash table whose control octets are a filter of their own |
+//! | drawn | large lists whose family makes any name alone | made again to be compared | [`Filter`], then [`Table`], then the name |
 
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
 
-use super::{Hasher, known_collision};
+use super::Hasher;
+use super::collision::KNOWN;
+use super::filter::Filter;
+use super::names::{Held, Names};
+use super::table::{Counting, Table};
 use crate::day::Day;
-use crate::dga::Family;
-use crate::name::{Name, RawName};
+use crate::dga::{Draw, Family};
+use crate::name::Name;
 
 /// The names of a list day. A name that the list holds twice is found at its first place.
 pub struct List {
-    /// The names in wire form, one behind the other.
-    octets: Vec<u8>,
-    /// Where each name begins.
-    starts: Vec<u32>,
-    /// Places of names, by the hash of the name.
-    places: HashTable<u32>,
+    names: Names,
+    index: Index,
     /// Places of names that honest people own, ascending.
     collisions: Vec<u32>,
+}
+
+/// How a list is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// 25 octets a name, found with one fetch from memory or two.
+    Held,
+    /// 6 octets a name, for families that [draw](Family::draw); others are held all the same.
+    Drawn,
+}
+
+/// From so many names on a list is drawn where it can be: what is held of fewer stays in the processor's cache.
+const DRAWN_FROM: u32 = 65_536;
+
+enum Index {
+    /// Places of names, by the hash of the name.
+    Held(HashTable<u32>),
+    Drawn(Filter, Table),
 }
 
 impl List {
     /// Computes the list of a day. Lookups must hash with the same `hasher`.
     ///
     /// # Panics
-    /// When the names take over 4 GiB.
+    /// When names that must be held take over 4 GiB.
     pub fn build(family: &dyn Family, day: Day, hasher: &Hasher) -> Self {
-        let count = family.count(day) as usize;
-        let mut list = Self {
-            // Generated names take 9 to 18 octets, 13 on average.
-            octets: Vec::with_capacity(14 * count),
-            starts: Vec::with_capacity(count),
-            places: HashTable::with_capacity(count),
-            collisions: vec![],
+        Self::build_as(if family.count(day) < DRAWN_FROM { Form::Held } else { Form::Drawn }, family, day, hasher)
+    }
+
+    /// The same in a given form.
+    ///
+    /// # Panics
+    /// As [`Self::build`].
+    pub fn build_as(form: Form, family: &dyn Family, day: Day, hasher: &Hasher) -> Self {
+        let draw = if form == Form::Drawn { family.draw(day) } else { None };
+        let (names, index) = match draw {
+            Some(draw) => drawn(draw, family, day, hasher),
+            None => held(family, day, hasher),
         };
-        family.names(day, &mut |name| {
-            let place = list.starts.len() as u32;
-            let start = u32::try_from(list.octets.len()).expect("a list of over 4 GiB of names was asked for");
-            if known_collision(name).is_some() {
-                list.collisions.push(place);
-            }
-            list.starts.push(start);
-            list.octets.extend_from_slice(name.as_wire());
-            let hash = Self::hash(hasher, name);
-            if list.find(hash, name).is_none() {
-                let Self { octets, starts, places, .. } = &mut list;
-                places.insert_unique(hash, place, |&place| hasher.hash_one(wire(octets, starts, place)));
-            }
-        });
+        let mut list = Self { names, index, collisions: vec![] };
+        let known = KNOWN.iter().map(|collision| Name::parse(collision.name).expect("known collisions are names"));
+        list.collisions = known.filter_map(|name| list.find(Self::hash(hasher, &name), &name)).collect();
+        list.collisions.sort_unstable();
         list
     }
 
@@ -58,41 +76,115 @@ impl List {
         hasher.hash_one(name.as_wire())
     }
 
+    /// Whether a name of this hash is worth [`Self::find`], which asks this itself: few that the list does not hold are.
+    #[inline]
+    pub fn may_hold(&self, hash: u64) -> bool {
+        match &self.index {
+            Index::Held(_) => true,
+            Index::Drawn(filter, _) => filter.may_hold(hash),
+        }
+    }
+
+    /// Whether lookups in it wait for memory, which [`Self::peek`] can begin.
+    pub(super) const fn is_large(&self) -> bool {
+        matches!(self.index, Index::Drawn(..))
+    }
+
+    /// An octet of what a lookup will read first.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        match &self.index {
+            Index::Held(_) => 0,
+            Index::Drawn(filter, _) => filter.peek(hash),
+        }
+    }
+
     /// The first place of `name`, if the list holds it.
     #[inline]
     pub fn find(&self, hash: u64, name: &Name) -> Option<u32> {
-        self.places.find(hash, |&place| wire(&self.octets, &self.starts, place) == name.as_wire()).copied()
+        match (&self.index, &self.names) {
+            (Index::Held(places), Names::Held(names)) => places.find(hash, |place| names.wire(*place) == name.as_wire()).copied(),
+            (Index::Drawn(filter, table), Names::Drawn { draw, .. }) if filter.may_hold(hash) => {
+                look_up(table, &**draw, hash, name)
+            }
+            _ => None,
+        }
     }
 
-    /// Whether honest people own the name at a place.
+    /// Whether honest people own the name at a place, its first.
     pub fn is_collision(&self, place: u32) -> bool {
         self.collisions.binary_search(&place).is_ok()
     }
 
-    /// The name at a place.
-    ///
-    /// # Panics
-    /// When the list has no such place.
-    pub fn name(&self, place: u32) -> RawName<'_> {
-        RawName::take(&self.octets[self.starts[place as usize] as usize..]).expect("only names were put in")
-    }
-
-    /// Names in it, repeated ones included.
-    pub const fn count(&self) -> usize {
-        self.starts.len()
+    /// The names by their places.
+    pub const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// Octets that it takes in memory.
     pub fn size(&self) -> usize {
-        self.octets.capacity() + 4 * self.starts.capacity() + self.places.allocation_size()
+        self.names.size()
+            + match &self.index {
+                Index::Held(places) => places.allocation_size(),
+                Index::Drawn(filter, table) => filter.size() + table.size(),
+            }
     }
 }
 
-#[inline]
-fn wire<'a>(octets: &'a [u8], starts: &[u32], place: u32) -> &'a [u8] {
-    let place = place as usize;
-    let end = starts.get(place + 1).map_or(octets.len(), |end| *end as usize);
-    &octets[starts[place] as usize..end]
+/// Looks up what passed the filter. Not inlined: few names do.
+#[inline(never)]
+fn look_up(table: &Table, draw: &dyn Draw, hash: u64, name: &Name) -> Option<u32> {
+    let mut drawn = Name::root();
+    table.find(hash, |place| {
+        draw.draw(place, &mut drawn);
+        drawn == *name
+    })
+}
+
+fn held(family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
+    let count = family.count(day) as usize;
+    let mut names = Held::with_capacity(count);
+    let mut places = HashTable::with_capacity(count);
+    family.names(day, &mut |name| {
+        let place = names.push(name);
+        let hash = List::hash(hasher, name);
+        if places.find(hash, |place| names.wire(*place) == name.as_wire()).is_none() {
+            places.insert_unique(hash, place, |place| hasher.hash_one(names.wire(*place)));
+        }
+    });
+    (Names::Held(names), Index::Held(places))
+}
+
+/// Makes all names twice: to keep 25 million hashes between the passes would take more memory than the list.
+fn drawn(draw: Box<dyn Draw>, family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
+    let count = family.count(day);
+    let (mut filter, mut table) = (Filter::new(count as usize), Counting::new(count));
+    hashes(family, day, hasher, &mut |hashes| {
+        filter.insert(hashes);
+        table.count(hashes);
+    });
+    let (mut table, mut place) = (table.counted(), 0);
+    hashes(family, day, hasher, &mut |hashes| {
+        table.fill(hashes, place);
+        place += hashes.len() as u32;
+    });
+    (Names::Drawn { draw, count }, Index::Drawn(filter, table.filled()))
+}
+
+/// The hashes of a day's names in their order, some at a time.
+fn hashes(family: &dyn Family, day: Day, hasher: &Hasher, each: &mut dyn FnMut(&[u64])) {
+    // Twice as many lines as a processor core waits for at once.
+    let mut hashes = [0; 128];
+    let mut count = 0;
+    family.names(day, &mut |name| {
+        hashes[count] = List::hash(hasher, name);
+        count += 1;
+        if count == hashes.len() {
+            each(&hashes);
+            count = 0;
+        }
+    });
+    each(&hashes[..count]);
 }
 
 #[cfg(test)]
@@ -111,8 +203,8 @@ mod tests {
         catalog.add_list("ours", b"praat.org\nx.y.example\npraat.org\n").unwrap();
         let hasher = Hasher::default();
         let day = Day::of(2009, 3, 31);
-        for (_, family) in catalog.iter() {
-            let list = List::build(family, day, &hasher);
+        for (family, form) in catalog.iter().flat_map(|(_, family)| [Form::Held, Form::Drawn].map(|form| (family, form))) {
+            let list = List::build_as(form, family, day, &hasher);
             let mut oracle: HashMap<String, u32> = HashMap::new();
             let mut names = vec![];
             family.names(day, &mut |name| {
@@ -120,7 +212,7 @@ mod tests {
                 names.push(name.to_string());
             });
             for (place, text) in names.iter().enumerate() {
-                assert_eq!(list.name(place as u32).to_string(), *text);
+                assert_eq!(list.names().name(place as u32).to_string(), *text);
                 for near in [
                     text.clone(),
                     format!("a{text}"),

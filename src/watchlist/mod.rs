@@ -7,18 +7,26 @@
 //!
 //! Lists are built when the first name of a family's shape asks for them, by whoever runs the threads ([`Lists`]).
 //!
+//! Names that pass the first question wait until some are together: what large lists need from memory for them then
+//! comes at once, not one after the other.
+//!
 //! Beside the generated names there are [`Patterns`] to watch, of which most names are told apart as early. Either is
 //! looked for in the name as it was asked and, where nothing is found, in what is left of it without a suffix of the
 //! client's [`SearchList`].
 
 mod collision;
+mod filter;
 mod glance;
 mod indicators;
 mod list;
+mod name_set;
+mod names;
 mod outline;
+mod pages;
 mod pattern;
 mod search_list;
 mod shape;
+mod table;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,12 +34,15 @@ use std::sync::Arc;
 /// What lists are hashed with: keyed by a random seed of each.
 pub use hashbrown::DefaultHashBuilder as Hasher;
 
-pub use self::collision::{Collision, known_collision};
-pub use self::list::List;
+pub use self::collision::{Collision, known_collision, known_collisions};
+pub use self::list::{Form, List};
+pub use self::name_set::NameSet;
+pub use self::names::Names;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
 use self::glance::Glance;
+use self::pages::touch;
 use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
@@ -57,22 +68,48 @@ pub struct Match {
     pub collision: bool,
 }
 
-/// Matches names against the lists of the open days. Each thread has its own.
-pub struct Watchlist<'a> {
+/// What is found for a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A list holds it.
+    Listed(Match),
+    /// A pattern matches it.
+    Watched(PatternId),
+}
+
+/// Matches names against the lists of the open days. Each thread has its own. Who asked for a name is a `T`.
+pub struct Watchlist<'a, T> {
     lists: OpenLists<'a>,
-    /// The name that is looked for: kept, because clearing one costs as much as a lookup.
-    name: Name,
+    /// Names that wait, and further places, kept because clearing one costs as much as a lookup.
+    waiting: Vec<Waiting<T>>,
+    /// How many of these wait.
+    count: usize,
     gate: Gate,
     glance: Box<Glance>,
     patterns: &'a Patterns,
     search_list: &'a SearchList,
     scratch: Scratch,
-    /// List days before and after the packet's own that are open.
-    skew: i32,
+    /// How many days a host's clock may be wrong.
+    skew: u16,
     /// The day of the last packet.
     today: Day,
     /// Days met.
     days: BTreeSet<Day>,
+}
+
+/// Names that are looked up together: 16 names and three days fill the misses that a processor core waits for at once.
+const TOGETHER: usize = 16;
+
+/// A name that may be listed or watched.
+struct Waiting<T> {
+    name: Name,
+    hash: u64,
+    /// Families that could generate it.
+    families: u64,
+    /// Whether it is worth a look for patterns, and for what clients append.
+    others: bool,
+    /// None before the first waits here.
+    asker: Option<T>,
 }
 
 /// The lists of the open days.
@@ -82,6 +119,8 @@ struct OpenLists<'a> {
     hasher: Hasher,
     /// Those of each family, as far as they were used.
     open: Vec<Vec<Open>>,
+    /// Families of which a list was large enough that it must come from memory.
+    large: u64,
 }
 
 struct Open {
@@ -89,8 +128,8 @@ struct Open {
     list: Option<Arc<List>>,
 }
 
-impl<'a> Watchlist<'a> {
-    /// Opens the lists of `skew` days around each packet's own. `hasher` must be the one that `lists` builds with.
+impl<'a, T: Copy> Watchlist<'a, T> {
+    /// Opens the lists that hosts ask for at each packet's time when their clocks are up to `skew` days wrong. `hasher` must be the one that `lists` builds with.
     pub fn new(
         catalog: &'a Catalog,
         lists: &'a dyn Lists,
@@ -101,60 +140,95 @@ impl<'a> Watchlist<'a> {
     ) -> Self {
         let gate = Gate::new(catalog);
         Self {
-            lists: OpenLists { catalog, source: lists, hasher, open: vec![] },
-            name: Name::root(),
+            lists: OpenLists { catalog, source: lists, hasher, open: vec![], large: 0 },
+            waiting: vec![],
+            count: 0,
             glance: Box::new(Glance::new(&gate, patterns, search_list)),
             gate,
             patterns,
             search_list,
             scratch: Scratch::default(),
-            skew: skew.into(),
+            skew,
             today: Day::EPOCH.plus(-1),
             days: BTreeSet::new(),
         }
     }
 
-    /// Whether a name that a packet of `time` holds is worth [`Self::find`]: few are. Opens the lists of that time.
+    /// Whether a name that a packet of `time` holds is worth [`Self::find`]: few are, and the first of a day.
     #[inline(always)]
-    pub fn opens(&mut self, time: Timestamp, name: RawName<'_>) -> bool {
-        let day = time.day();
-        if day != self.today {
-            self.enter(day);
-        }
-        self.glance.opens(name)
+    pub fn opens(&self, time: Timestamp, name: RawName<'_>) -> bool {
+        time.day() != self.today || self.glance.opens(name)
     }
 
-    /// Reports every open list that holds `name`, every pattern that matches it, and both for what is in front of a suffix
-    /// that the client may have appended.
+    /// Has a name that a packet of `time` holds looked up, at once or with later ones, which [`Self::flush`] ends. Then
+    /// `found` is told of every open list that holds it, every pattern that matches it, and of both for what is in front
+    /// of a suffix that the client may have appended; in the order in which names came.
     ///
     /// Suffixes are tried from the longest on. The first after which something is found counts, and a name that is listed
-    /// itself counts as that, so that no message counts twice. To be called after [`Self::opens`]; apart from it and never
-    /// in its place, so that what few names need leaves no trace in the loop that all of them go through.
+    /// itself counts as that, so that no message counts twice. To be called where [`Self::opens`] says so; apart from it
+    /// and never in its place, so that what few names need leaves no trace in the loop that all of them go through.
+    ///
+    /// `asker` is called for names that are found, and for those that wait: it may take a while.
     #[inline(never)]
-    pub fn find(&mut self, name: RawName<'_>, matched: &mut dyn FnMut(Match), sighted: &mut dyn FnMut(PatternId)) {
+    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: impl Fn() -> T, found: &mut dyn FnMut(T, Found)) {
+        if time.day() != self.today {
+            // Those that wait are of the days that were open until now.
+            self.flush(found);
+            self.enter(time.day());
+        }
         let families = self.gate.families(name);
-        let mut listed = false;
-        if families > 0 {
-            self.name.set(name);
-            listed = self.lists.find(families, &self.name, matched);
-        }
-        if !self.glance.opens_for_others(name) {
+        let wire = name.as_wire();
+        let others = self.glance.opens_for_others(name) && (self.search_list.may_end(wire) || self.patterns.may_match(wire));
+        if families == 0 && !others {
             return;
         }
-        let appended = self.search_list.may_end(name.as_wire());
-        if !appended && !self.patterns.may_match(name.as_wire()) {
+        if self.count == self.waiting.len() {
+            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker: None });
+        }
+        let waiting = &mut self.waiting[self.count];
+        waiting.name.set(name);
+        waiting.hash = List::hash(&self.lists.hasher, &waiting.name);
+        if self.count == 0 && !others && families & self.lists.large == 0 {
+            // Nothing would come from memory earlier, and nobody is before it.
+            self.lists.find(families, waiting.hash, &waiting.name, &mut |matched| found(asker(), Found::Listed(matched)));
             return;
         }
-        self.name.set(name);
-        let name = &self.name;
-        let mut watched = self.patterns.find(name, &mut self.scratch, sighted);
-        if !appended {
+        (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
+        self.count += 1;
+        if self.count == TOGETHER {
+            self.flush(found);
+        }
+    }
+
+    /// Looks up the names that wait.
+    pub fn flush(&mut self, found: &mut dyn FnMut(T, Found)) {
+        let waiting = std::mem::take(&mut self.waiting);
+        let names = &waiting[..std::mem::take(&mut self.count)];
+        self.lists.fetch(names);
+        for name in names {
+            let asker = name.asker.expect("who waits has an asker");
+            let listed = self.lists.find(name.families, name.hash, &name.name, &mut |matched| {
+                found(asker, Found::Listed(matched));
+            });
+            if name.others {
+                self.find_others(listed, &name.name, &mut |what| found(asker, what));
+            }
+        }
+        self.waiting = waiting;
+    }
+
+    /// Looks for patterns in a name, and for both in what is in front of suffixes.
+    #[inline(never)]
+    fn find_others(&mut self, mut listed: bool, name: &Name, found: &mut dyn FnMut(Found)) {
+        let mut watched = self.patterns.find(name, &mut self.scratch, &mut |id| found(Found::Watched(id)));
+        if !self.search_list.may_end(name.as_wire()) {
             return;
         }
         for place in 0..self.search_list.len() {
             let Some(bare) = self.search_list.strip(place, name) else { continue };
-            listed = listed || self.lists.find(self.gate.families(bare.as_raw()), &bare, matched);
-            watched = watched || self.patterns.find(&bare, &mut self.scratch, sighted);
+            let (families, hash) = (self.gate.families(bare.as_raw()), List::hash(&self.lists.hasher, &bare));
+            listed = listed || self.lists.find(families, hash, &bare, &mut |matched| found(Found::Listed(matched)));
+            watched = watched || self.patterns.find(&bare, &mut self.scratch, &mut |id| found(Found::Watched(id)));
         }
     }
 
@@ -163,7 +237,7 @@ impl<'a> Watchlist<'a> {
         &self.days
     }
 
-    /// Opens the list days around `today`, keeping those that were open already.
+    /// Opens the lists that are asked for on `today`, keeping those that were open already.
     #[cold]
     fn enter(&mut self, today: Day) {
         self.today = today;
@@ -172,8 +246,7 @@ impl<'a> Watchlist<'a> {
         let mut before = std::mem::take(lists);
         before.resize_with(catalog.iter().len(), Vec::new);
         for ((_, family), mut before) in catalog.iter().zip(before) {
-            let skew = if family.follows_host_clock() { self.skew } else { 0 };
-            let open = today.plus(-skew).through(today.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|list_day| {
+            let open = family.calendar().open(today, today, self.skew).map(|list_day| {
                 let kept = before.iter_mut().find(|open| open.list_day == list_day);
                 Open { list_day, list: kept.and_then(|open| open.list.take()) }
             });
@@ -183,9 +256,21 @@ impl<'a> Watchlist<'a> {
 }
 
 impl OpenLists<'_> {
+    /// Has what large lists need for these names come from memory.
+    #[inline]
+    fn fetch<T>(&self, names: &[Waiting<T>]) {
+        if self.large == 0 {
+            return;
+        }
+        let lists = names.iter().flat_map(|name| {
+            let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
+            families.flat_map(|(_, open)| open).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
+        });
+        touch(lists.map(|(list, hash)| list.peek(hash)));
+    }
+
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
-    fn find(&mut self, families: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
-        let hash = List::hash(&self.hasher, name);
+    fn find(&mut self, families: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
         let mut found = false;
         let mut left = families;
         while left > 0 {
@@ -194,7 +279,9 @@ impl OpenLists<'_> {
             for open in &mut self.open[usize::from(family)] {
                 let list = open.list.get_or_insert_with(|| {
                     let edition = self.catalog.family(family).edition(open.list_day);
-                    self.source.get(family, edition)
+                    let list = self.source.get(family, edition);
+                    self.large |= u64::from(list.is_large()) << family;
+                    list
                 });
                 if let Some(index) = list.find(hash, name) {
                     found = true;

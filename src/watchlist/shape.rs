@@ -1,7 +1,8 @@
 //! What a generated name can look like: tells most names apart before any list is touched.
 //!
-//! A generated name is one label of letters under one of a few suffixes. In wire form such a suffix takes at most
-//! eight octets (`\x03com\x02tw\0`), so it fits a word and is found with one probe of a table of a few kilobytes.
+//! A generated name is one label of letters and digits under one of a few suffixes. In wire form nearly all of these take
+//! at most eight octets (`\x03com\x02tw\0`), so they fit a word and are found with one probe of a table of a few kilobytes.
+//! Of a longer one the last eight octets are looked at: that lets other names pass, never keeps one out.
 
 use super::glance::Shapes;
 use crate::dga::{Catalog, Shape};
@@ -17,26 +18,39 @@ pub(super) struct Gate {
     /// Fewest and most letters of the first label, of each family and of all.
     lengths: Vec<(usize, usize)>,
     all_lengths: (usize, usize),
+    /// The most octets of a suffix in wire form, eight at least.
+    longest_suffix: usize,
     /// Families that may generate anything.
     any: u64,
 }
 
+/// Octets of a suffix that the table tells apart.
+const WORD: usize = 8;
+
 impl Gate {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut gate = Self { suffixes: Box::new([(0, 0); SLOTS]), lengths: vec![], all_lengths: (usize::MAX, 0), any: 0 };
+        let mut gate = Self {
+            suffixes: Box::new([(0, 0); SLOTS]),
+            lengths: vec![],
+            all_lengths: (usize::MAX, 0),
+            longest_suffix: WORD,
+            any: 0,
+        };
         for (id, family) in catalog.iter() {
             let bit = 1 << id;
             let mut lengths = (0, usize::MAX);
             match family.shape() {
-                Shape::Generated { first_label, suffixes } if suffixes.iter().all(|suffix| suffix.as_wire().len() <= 8) => {
+                Shape::Generated { first_label, suffixes } => {
                     lengths = first_label;
                     gate.all_lengths.0 = gate.all_lengths.0.min(first_label.0);
                     gate.all_lengths.1 = gate.all_lengths.1.max(first_label.1);
                     for suffix in suffixes {
-                        gate.insert(word(suffix.as_wire(), suffix.as_wire().len()), bit);
+                        let suffix = suffix.as_wire();
+                        gate.longest_suffix = gate.longest_suffix.max(suffix.len());
+                        gate.insert(word(suffix, suffix.len().min(WORD)), bit);
                     }
                 }
-                Shape::Generated { .. } | Shape::Any => gate.any |= bit,
+                Shape::Any => gate.any |= bit,
             }
             gate.lengths.push(lengths);
         }
@@ -48,7 +62,8 @@ impl Gate {
         let (shortest, longest) = self.all_lengths;
         let mut shapes = [if self.any > 0 { u64::MAX } else { 0 }; 256];
         for first in shortest..=longest.min(MAX_LABEL) {
-            (1..=8).for_each(|suffix| shapes[1 + first + suffix] |= 1 << first);
+            // 1 + 63 + the longest suffix: far below 256, as far as suffixes are built in.
+            (1..=self.longest_suffix).for_each(|suffix| shapes[1 + first + suffix] |= 1 << first);
         }
         shapes
     }
@@ -60,10 +75,10 @@ impl Gate {
         let (shortest, longest) = self.all_lengths;
         // The suffix is what follows the first label: its length octet, the label.
         let suffix = wire.len().wrapping_sub(1 + first);
-        if first < shortest || first > longest || suffix > 8 {
+        if first < shortest || first > longest || suffix > self.longest_suffix {
             return self.any;
         }
-        self.any | self.generated(first, word(wire, suffix))
+        self.any | self.generated(first, word(wire, suffix.min(WORD)))
     }
 
     #[inline]
@@ -182,9 +197,15 @@ mod tests {
         catalog.add("synthetic:20000").unwrap();
         catalog.add("conficker").unwrap();
         catalog.add_list("ours", b"a.very.long.name.example\nx\n").unwrap();
+        Catalog::built_in().iter().for_each(|(_, family)| catalog.add(family.id()).unwrap());
         let gate = Gate::new(&catalog);
+        let shapes = gate.shapes();
         for (id, family) in catalog.iter() {
-            family.names(Day::of(2012, 2, 29), &mut |name| assert!(gate.families(name.as_raw()) & 1 << id > 0, "{name}"));
+            family.names(Day::of(2012, 2, 29), &mut |name| {
+                let wire = name.as_wire();
+                assert!(gate.families(name.as_raw()) & 1 << id > 0, "{name}");
+                assert!(shapes[wire.len()] & 1 << wire[0] > 0, "{name}");
+            });
         }
         assert_eq!(gate.families(Name::root().as_raw()), 1 << 4);
     }

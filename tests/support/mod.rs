@@ -7,8 +7,11 @@ pub mod lists;
 pub mod namespace;
 pub mod packets;
 pub mod population;
+#[cfg(feature = "live")]
+pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
+pub mod simulated;
 #[cfg(feature = "http")]
 pub mod web;
 

@@ -3,8 +3,8 @@
 //! The published description gives lengths of 8 to 11 and seven suffixes for B; the lists themselves show 5 to 11
 //! (the remainder keeps the sign of a negative number) and eight.
 
-use super::Variant;
 use super::rng::Seed;
+use super::{About, STATUS, Variant};
 use crate::day::Day;
 use crate::dga::Habit;
 
@@ -22,6 +22,7 @@ pub(in crate::dga) const A: Variant = Variant {
     // "Every three hours" (Microsoft Security Response Center, 12 February 2009, which names no variant); taken to be like B's.
     habit: Habit::All { cycle: 11_010.0, range: (10_400.0, 11_600.0), round: 183.0 },
     placebo: ("placebo:conficker-a", 40),
+    about: ABOUT,
 };
 
 /// From 2009-01-01, when it stopped lying dormant (same source).
@@ -37,7 +38,11 @@ pub(in crate::dga) const B: Variant = Variant {
     // Measured in a public log of 2021: 183.3 to 184.6 minutes from start to start, of which a round takes three.
     habit: Habit::All { cycle: 11_010.0, range: (10_980.0, 11_100.0), round: 183.0 },
     placebo: ("placebo:conficker-b", 40),
+    about: ABOUT,
 };
+
+const ABOUT: About =
+    About { until: None, status: STATUS, verified: "reference lists of 7 days, names in the press of March 2009" };
 
 /// 100 ns steps.
 const SEVEN_DAYS: u64 = 0x580_28E4_4000;

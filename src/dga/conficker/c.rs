@@ -1,7 +1,7 @@
 //! Conficker C: 50,000 names a day of 4 to 9 letters under country-code suffixes.
 
-use super::Variant;
 use super::rng::Seed;
+use super::{About, STATUS, Variant};
 use crate::day::Day;
 use crate::dga::Habit;
 
@@ -16,9 +16,10 @@ pub(in crate::dga) const C: Variant = Variant {
     suffix: |number| (number.unsigned_abs() % 116) as usize,
     suffixes: &SUFFIXES,
     since: Day::of(2009, 3, 31),
-    // 500 of 50,000, drawn anew by each host, one in 10 to 50 s (SRI International, "Conficker C Analysis", 2009).
+    // 500 of 50,000, drawn anew by each host (Leder and Werner, section 7), one in 10 to 50 s (SRI International, "Conficker C Analysis", 2009).
     habit: Habit::Sample { names: 500, pace: 10.0 },
     placebo: ("placebo:conficker-c", 1),
+    about: About { until: None, status: STATUS, verified: "reference lists of 7 days" },
 };
 
 /// 100 ns steps.

@@ -12,12 +12,14 @@ mod c;
 mod rng;
 
 use self::rng::{Rng, Seed};
-use super::{Family, Habit, Shape};
+use super::{About, Family, Habit, Shape};
 use crate::day::Day;
 use crate::name::{Name, RawName};
 
 pub(super) use self::ab::{A, B};
 pub(super) use self::c::C;
+
+const STATUS: &str = "spreads by itself, its operators are gone";
 
 /// What sets one variant apart.
 pub(super) struct Variant {
@@ -37,6 +39,7 @@ pub(super) struct Variant {
     /// What the placebo of the variant is called, and its names for each of the variant's: short lists have long placebos, so
     /// that chance has something to meet.
     placebo: (&'static str, u32),
+    about: About,
 }
 
 /// One variant, ready to generate.
@@ -90,6 +93,10 @@ impl Family for Conficker {
 
     fn placebo_of(&self) -> Option<(&'static str, u32)> {
         self.is_placebo().then_some((self.variant.id, self.variant.placebo.1))
+    }
+
+    fn about(&self) -> Option<&About> {
+        (!self.is_placebo()).then_some(&self.variant.about)
     }
 
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {

@@ -89,11 +89,11 @@ pub trait Board: Send + Sync {
     /// Why it does not, in one sentence.
     fn is_ready(&self) -> Result<(), String>;
 
-    /// Reads configuration and lists again, and tells what changed. May take long.
+    /// Reads configuration and lists again, and tells what changed; `force` takes lists that shrank. May take long.
     ///
     /// # Errors
     /// Why all stays as it was, in one sentence.
-    fn reload(&self) -> Result<String, String>;
+    fn reload(&self, force: bool) -> Result<String, String>;
 
     /// A page of evidence, in the order of reports; nothing when nobody has time to look. May take long.
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage>;

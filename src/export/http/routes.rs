@@ -76,7 +76,7 @@ async fn answer(site: &Arc<Site>, slot: &Slot, request: &Request<Incoming>) -> R
     let path = request.uri().path();
     let asks = matches!(*request.method(), Method::GET | Method::HEAD);
     if path == "/-/reload" {
-        return if *request.method() == Method::POST { reload(site, request.headers()).await } else { not_allowed("POST") };
+        return if *request.method() == Method::POST { reload(site, request).await } else { not_allowed("POST") };
     }
     if path != site.config.telemetry_path && !PATHS.contains(&path) {
         return Reply::line(StatusCode::NOT_FOUND, "there is nothing at this path");
@@ -125,12 +125,17 @@ async fn sources(site: &Arc<Site>, query: &str) -> Reply {
     )
 }
 
-async fn reload(site: &Arc<Site>, headers: &HeaderMap) -> Reply {
-    if !same_origin(headers) {
+async fn reload(site: &Arc<Site>, request: &Request<Incoming>) -> Reply {
+    if !same_origin(request.headers()) {
         return Reply::line(StatusCode::FORBIDDEN, "a page of another origin may not ask for this");
     }
+    let force = match request.uri().query() {
+        None | Some("") => false,
+        Some("force=true") => true,
+        Some(_) => return Reply::line(StatusCode::BAD_REQUEST, "this takes `force=true` or nothing"),
+    };
     let board = Arc::clone(&site.board);
-    match site.clerk.run(move || board.reload()).await {
+    match site.clerk.run(move || board.reload(force)).await {
         Some(Ok(changed)) => Reply::line(StatusCode::OK, &changed),
         Some(Err(why)) => Reply::line(StatusCode::INTERNAL_SERVER_ERROR, &format!("all stays as it was: {why}")),
         None => busy("too much waits to be done"),

@@ -26,13 +26,13 @@ const COLUMNS: [&str; 17] = [
     "refused",
 ];
 
-pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
     for group in report.groups() {
         for (key, evidence, hosts) in group.iter() {
             let [low, best, high, method, refused] = counted(hosts);
-            let names: Vec<String> = evidence.names().map(|place| group.list.name(place).to_string()).collect();
+            let names: Vec<String> = evidence.names().map(|place| group.names.name(place).to_string()).collect();
             let mut names = names.join(" ");
             // A spreadsheet would take such a cell for a formula; only a user's own list can bring one.
             if names.starts_with(['=', '+', '-', '@']) {

@@ -112,7 +112,7 @@ struct Indicator<'a> {
     last_seen: String,
 }
 
-pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{{\"schema\": 1,\n \"captures\": [")?;
     let captures = report.captures.iter().map(|capture| Capture {
         path: &capture.path,
@@ -190,7 +190,7 @@ pub(super) fn write(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> 
             reader: evidence.is_reader(),
             role: evidence.role().label(),
             counted: Counted::of(hosts),
-            names: evidence.names().map(|place| group.list.name(place).to_string()).collect(),
+            names: evidence.names().map(|place| group.names.name(place).to_string()).collect(),
         });
         rows(out, sources)?;
     }

@@ -4,6 +4,8 @@ mod csv;
 mod json;
 mod text;
 
+pub(super) use self::text::grouped;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -15,7 +17,7 @@ use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
 use crate::ledger::estimate::Estimate;
 use crate::ledger::{Census, Evidence, Hosts, Key, Ledger, Rule, Seen, Standard, Verdict, Watched};
-use crate::watchlist::{Hasher, List, PatternId, Patterns};
+use crate::watchlist::{Names, PatternId, Patterns};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,8 @@ pub enum Format {
 }
 
 /// All that a replay found.
-pub struct Report<'a> {
-    catalog: &'a Catalog,
+pub struct Report {
+    catalog: Catalog,
     captures: Vec<CaptureSummary>,
     found: Found,
     lists: BTreeSet<(FamilyId, Day)>,
@@ -87,8 +89,7 @@ struct Group<'r> {
     rows: &'r [(Key, Evidence)],
     /// The hosts behind each.
     hosts: &'r [Hosts],
-    /// What the names come from.
-    list: List,
+    names: Names,
     standard: Option<&'r Standard>,
 }
 
@@ -113,11 +114,11 @@ struct FamilyTotals {
     infected: usize,
 }
 
-impl<'a> Report<'a> {
-    /// Puts a report together. `days` are those of the packets, each held against the lists of `skew` days around it;
+impl Report {
+    /// Puts a report together. `days` are those of the packets, `skew` says how wrong hosts' clocks may be;
     /// `patterns` those that `ledger` has sightings of.
     pub fn new(
-        catalog: &'a Catalog,
+        catalog: &Catalog,
         captures: Vec<CaptureSummary>,
         found: Found,
         days: &BTreeSet<Day>,
@@ -127,9 +128,8 @@ impl<'a> Report<'a> {
     ) -> Self {
         let mut lists = BTreeSet::new();
         for (id, family) in catalog.iter() {
-            let skew = if family.follows_host_clock() { skew.into() } else { 0 };
             for day in days {
-                lists.extend(day.plus(-skew).through(day.plus(skew)).filter(|day| *day >= Day::EPOCH).map(|day| (id, day)));
+                lists.extend(family.calendar().open(*day, *day, skew).map(|list_day| (id, list_day)));
             }
         }
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
@@ -150,6 +150,7 @@ impl<'a> Report<'a> {
         });
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
         let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
+        let catalog = catalog.clone();
         Self { catalog, captures, found, lists, rows, census, standards, refused, patterns, sightings, sightings_refused }
     }
 
@@ -182,7 +183,6 @@ impl<'a> Report<'a> {
 
     /// The rows of each family and list day.
     fn groups(&self) -> impl Iterator<Item = Group<'_>> {
-        let hasher = Hasher::default();
         let mut first = 0;
         self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
             let key = rows[0].0;
@@ -190,8 +190,8 @@ impl<'a> Report<'a> {
             let hosts = &self.census.rows[first..first + rows.len()];
             first += rows.len();
             // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
-            let list = List::build(family, family.edition(key.list_day), &hasher);
-            Group { rows, hosts, list, standard: self.standards.get(&(key.family, key.list_day)) }
+            let names = Names::new(family, family.edition(key.list_day));
+            Group { rows, hosts, names, standard: self.standards.get(&(key.family, key.list_day)) }
         })
     }
 

@@ -10,8 +10,7 @@ use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
 use crate::ledger::estimate::Refused;
 use crate::ledger::{Evidence, Hosts, Key, Role, Seen, Verdict};
-use crate::name::Name;
-use crate::watchlist::{List, PatternId, known_collision};
+use crate::watchlist::{Names, PatternId, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
 const SOURCE_WIDTH: usize = 23;
@@ -19,7 +18,7 @@ const SOURCE_WIDTH: usize = 23;
 /// Names shown of a source that asked for few.
 const NAMES_SHOWN: usize = 3;
 
-pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     captures(report, out)?;
     summary(report, out)?;
     let context = context(report);
@@ -30,7 +29,7 @@ pub(super) fn write(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io:
     losses(report, out)
 }
 
-fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn captures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for capture in &report.captures {
         let CaptureSummary { path, packets, bytes, span, error } = capture;
         writeln!(out, "Read {}", printable(path))?;
@@ -60,7 +59,7 @@ fn captures(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The one line that matters, and what it rests on.
-fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut verdicts: BTreeMap<IpAddr, Verdict> = BTreeMap::new();
     for (key, evidence) in &report.rows {
         let verdict = verdicts.entry(key.source).or_insert(Verdict::Suspect);
@@ -107,7 +106,7 @@ fn summary(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// One family and list day: its sources by weight.
-fn group(report: &Report<'_>, group: &Group<'_>, context: &Context<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let key = group.rows[0].0;
     let family = report.catalog.family(key.family);
     let mut rows: Vec<(&Key, &Evidence, &Hosts)> = group.iter().collect();
@@ -158,7 +157,7 @@ fn group(report: &Report<'_>, group: &Group<'_>, context: &Context<'_>, top: usi
         if evidence.is_reader() {
             wrapped(4, "reads lists: asks for more names at once than infected hosts do", out)?;
         } else if verdict == Verdict::Suspect {
-            suspicion(evidence, &group.list, out)?;
+            suspicion(evidence, &group.names, out)?;
         } else if let Some(hosts) = hosts_behind(evidence.role(), hosts) {
             wrapped(4, &hosts, out)?;
         }
@@ -184,7 +183,7 @@ fn hosts_behind(role: Role, hosts: &Hosts) -> Option<String> {
 /// What else the sources with evidence of a worm asked for.
 type Context<'a> = BTreeMap<(&'a str, IpAddr), Vec<&'a str>>;
 
-fn context<'a>(report: &'a Report<'_>) -> Context<'a> {
+fn context(report: &Report) -> Context<'_> {
     let mut context = Context::new();
     for (id, source, _) in &report.sightings {
         if let Some(worm) = report.patterns.set(*id).context_of {
@@ -195,7 +194,7 @@ fn context<'a>(report: &'a Report<'_>) -> Context<'a> {
 }
 
 /// Each of the user's patterns that somebody asked for, and who did.
-fn patterns(report: &Report<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+fn patterns(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let own = |(id, _, _): &&(PatternId, IpAddr, Seen)| report.patterns.set(*id).context_of.is_none();
     let mut sightings: Vec<&(PatternId, IpAddr, Seen)> = report.sightings.iter().filter(own).collect();
     let given = report.patterns.own() as u64;
@@ -237,10 +236,10 @@ fn source_column(source: IpAddr) -> String {
 }
 
 /// The few names of a suspect, which a person can judge.
-fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Result<()> {
+fn suspicion(evidence: &Evidence, list: &Names, out: &mut dyn Write) -> io::Result<()> {
     for place in evidence.names().take(NAMES_SHOWN) {
         let name = list.name(place);
-        match known_collision(&Name::from(name)) {
+        match known_collision(&name) {
             Some(collision) => writeln!(out, "    {name}: belongs to {}, no sign of the worm", collision.owner)?,
             None => writeln!(out, "    {name}")?,
         }
@@ -249,7 +248,7 @@ fn suspicion(evidence: &Evidence, list: &List, out: &mut dyn Write) -> io::Resul
 }
 
 /// What could not be read, only where there is something.
-fn losses(report: &Report<'_>, out: &mut dyn Write) -> io::Result<()> {
+fn losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let total = report.found.counts.total();
     let mut heading = "\nNot read\n";
     for (count, what) in report.found.losses() {
@@ -300,7 +299,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Thousands apart: `1,234,567`.
-fn grouped(number: u64) -> String {
+pub(in crate::export) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {

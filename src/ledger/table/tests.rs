@@ -161,14 +161,14 @@ fn days_close() {
         hit.matched.list_day = Day::EPOCH.plus(n as i32 % 3);
         ledger.add(&hit);
     }
-    let retired = ledger.retire(Day::EPOCH.plus(2));
+    let retired = ledger.retire(&[Day::EPOCH.plus(2)], Day::EPOCH.plus(2));
     assert!(retired.is_sorted_by_key(|(key, _)| *key) && retired.iter().all(|(key, _)| key.list_day < Day::EPOCH.plus(2)));
     assert_eq!((retired.len(), ledger.len()), (40, 20));
     (0..80).for_each(|n| {
         ledger.add(&by(1_000 + n, 1, 5));
     });
     assert_eq!((ledger.len(), ledger.saturation()), (100, Saturation::default()));
-    assert_eq!(ledger.retire(Day::LAST).len(), 100);
+    assert_eq!(ledger.retire(&[Day::LAST], Day::LAST).len(), 100);
     assert_eq!(ledger.size().1, 0);
 }
 
@@ -187,7 +187,7 @@ fn rows_are_found_whatever_was_taken_out() {
         *oracle.entry(Key { family: 0, list_day: hit.matched.list_day, source: hit.source }).or_default() += 1;
         if step % 1_000 == 999 {
             let before = Day::EPOCH.plus(step / 1_000 + 1);
-            for (key, evidence) in ledger.retire(before) {
+            for (key, evidence) in ledger.retire(&[before], before) {
                 assert_eq!(oracle.remove(&key), Some(evidence.matches + evidence.responses));
             }
             assert!(oracle.keys().all(|key| key.list_day >= before));

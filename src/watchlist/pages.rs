@@ -1,0 +1,60 @@
+//! Memory for large tables, in pages of 2 MiB where the system has them.
+//!
+//! A table that is probed at random costs a miss of the processor's page cache with nearly every probe where pages have
+//! 4 KiB. Linux gives large ones to those who ask (`madvise`, MADV_HUGEPAGE); where it does not, all works as before.
+
+use std::fmt;
+
+use memmap2::MmapMut;
+
+/// Octets, zero at first, that begin at a page.
+pub(super) struct Pages(MmapMut);
+
+impl Pages {
+    /// A large page: smaller tables gain nothing from one.
+    const LARGE: usize = 2 << 20;
+
+    /// So many octets, at least one.
+    ///
+    /// # Panics
+    /// When the system gives no memory, as any allocation does.
+    pub(super) fn new(octets: usize) -> Self {
+        let map = MmapMut::map_anon(octets).expect("without memory there is no going on");
+        #[cfg(target_os = "linux")]
+        if octets >= Self::LARGE {
+            // A kernel built without them says so, and nothing is lost.
+            let _ = map.advise(memmap2::Advice::HugePage);
+        }
+        Self(map)
+    }
+
+    /// The octets as groups of so many.
+    #[inline(always)]
+    pub(super) fn groups<const SIZE: usize>(&self) -> &[[u8; SIZE]] {
+        self.0.as_chunks().0
+    }
+
+    #[inline(always)]
+    pub(super) fn groups_mut<const SIZE: usize>(&mut self) -> &mut [[u8; SIZE]] {
+        self.0.as_chunks_mut().0
+    }
+
+    /// How many octets there are.
+    pub(super) fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// Has octets fetched from memory beside each other, where one after the other would be written to next.
+///
+/// A processor that misses its caches goes on with other loads, but finishes its stores in their order.
+#[inline(always)]
+pub(super) fn touch(octets: impl Iterator<Item = u8>) {
+    std::hint::black_box(octets.fold(0, |all, octet| all ^ octet));
+}
+
+impl fmt::Debug for Pages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pages({})", self.size())
+    }
+}
