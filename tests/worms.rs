@@ -157,7 +157,7 @@ fn names_are_found_while_hosts_ask() {
                     found.push((matched.list_day, matched.index));
                 };
                 if watchlist.opens(Timestamp::from_nanos(time), name.as_raw()) {
-                    watchlist.find(Timestamp::from_nanos(time), name.as_raw(), (), &mut take);
+                    watchlist.find(Timestamp::from_nanos(time), name.as_raw(), || (), &mut take);
                 }
                 watchlist.flush(&mut take);
                 let expected: Vec<_> = asks.then_some((list_day, 17)).into_iter().collect();

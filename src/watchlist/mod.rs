@@ -110,7 +110,8 @@ struct Waiting<T> {
     families: u64,
     /// Whether it is worth a look for patterns, and for what clients append.
     others: bool,
-    asker: T,
+    /// None before the first waits here.
+    asker: Option<T>,
 }
 
 /// The lists of the open days.
@@ -181,8 +182,10 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     /// Suffixes are tried from the longest on. The first after which something is found counts, and a name that is listed
     /// itself counts as that, so that no message counts twice. To be called where [`Self::opens`] says so; apart from it
     /// and never in its place, so that what few names need leaves no trace in the loop that all of them go through.
+    ///
+    /// `asker` is called for names that are found, and for those that wait: it may take a while.
     #[inline(never)]
-    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: T, found: &mut dyn FnMut(T, Found)) {
+    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: impl Fn() -> T, found: &mut dyn FnMut(T, Found)) {
         if time.day() != self.today {
             // Those that wait are of the days that were open until now.
             self.flush(found);
@@ -195,12 +198,17 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             return;
         }
         if self.count == self.waiting.len() {
-            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker });
+            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker: None });
         }
         let waiting = &mut self.waiting[self.count];
         waiting.name.set(name);
         waiting.hash = List::hash(&self.lists.hasher, &waiting.name);
-        (waiting.families, waiting.others, waiting.asker) = (families, others, asker);
+        if self.count == 0 && !others && families & self.lists.large == 0 {
+            // Nothing would come from memory earlier, and nobody is before it.
+            self.lists.find(families, waiting.hash, &waiting.name, &mut |matched| found(asker(), Found::Listed(matched)));
+            return;
+        }
+        (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
         self.count += 1;
         if self.count == TOGETHER {
             self.flush(found);
@@ -213,11 +221,12 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let names = &waiting[..std::mem::take(&mut self.count)];
         self.lists.fetch(names);
         for name in names {
+            let asker = name.asker.expect("who waits has an asker");
             let listed = self.lists.find(name.families, name.hash, &name.name, &mut |matched| {
-                found(name.asker, Found::Listed(matched));
+                found(asker, Found::Listed(matched));
             });
             if name.others {
-                self.find_others(listed, &name.name, &mut |what| found(name.asker, what));
+                self.find_others(listed, &name.name, &mut |what| found(asker, what));
             }
         }
         self.waiting = waiting;
