@@ -80,6 +80,7 @@ fn settings(patterns: &str) -> Settings {
         max_sources: 1_000,
         decode: Config::new(&[], &[]),
         patterns: Arc::new(set),
+        compiled: None,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,

@@ -9,7 +9,7 @@ use super::Failure;
 use super::flag_file::Flags;
 
 /// Flags that a reload has take effect. All others take a restart.
-const RELOADED: [&str; 6] = ["family", "list", "skew", "pattern", "no-indicators", "search-suffix"];
+const RELOADED: [&str; 7] = ["family", "list", "watchlist", "skew", "pattern", "no-indicators", "search-suffix"];
 
 /// How the sensor runs.
 pub(super) struct Running {

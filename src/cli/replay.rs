@@ -10,13 +10,13 @@ use std::thread;
 use clap::Args;
 use dgawatch::dga::Catalog;
 use dgawatch::export::Report;
-use dgawatch::pipeline::{self, Progress};
+use dgawatch::pipeline::{self, Progress, Settings};
 use dgawatch::process::stop_on_signals;
 use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
-use super::families::Families;
+use super::families::Watched;
 use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     captures: Captures,
 
     #[command(flatten)]
-    families: Families,
+    watched: Watched,
 
     #[command(flatten)]
     output: Output,
@@ -67,11 +67,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let catalog = arguments.families.load()?;
+    let (catalog, compiled) = arguments.watched.load()?;
+    let settings = Settings { compiled, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
-        return follow(arguments, &catalog);
+        return follow(arguments, &catalog, &settings);
     }
-    let settings = arguments.matching.settings(&catalog)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -108,7 +108,7 @@ impl Arguments {
 }
 
 /// Reads what is written to directories until a signal comes.
-fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
+fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Result<(), Failure> {
     let folders = &arguments.captures.paths;
     if let Some(other) = folders.iter().find(|path| path.is_file() || path.as_os_str() == "-") {
         return Err(Failure::Usage(format!("--follow {}: name a directory", other.display())));
@@ -118,9 +118,8 @@ fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
     warning.iter().for_each(|warning| say(warning));
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
-    let settings = arguments.matching.settings(catalog)?;
-    let report = pipeline::follow(catalog, &mut follow, &settings, &stop);
-    let whole = arguments.output.write(&report)? & all_told(&settings);
+    let report = pipeline::follow(catalog, &mut follow, settings, &stop);
+    let whole = arguments.output.write(&report)? & all_told(settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, whole)
 }
