@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use dgawatch::day::Day;
 use dgawatch::dga::{Catalog, Layout};
 use dgawatch::source::map;
 use dgawatch::watchlist::Image;
@@ -84,6 +85,12 @@ impl Watched {
         }
         Ok((self.families.load_into(catalog)?, image))
     }
+}
+
+/// What a compiled watchlist lacks for packets of some days, if anything: a sentence.
+pub(super) fn gap(image: Option<&Arc<Image>>, mut days: impl Iterator<Item = Day>) -> Option<String> {
+    let gap = days.find_map(|day| image?.gap(day))?;
+    Some(format!("the watchlist {gap}: `dgawatch compile` it for those days"))
 }
 
 /// Opens a compiled watchlist.

@@ -16,7 +16,7 @@ use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_sig
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
-use super::families::Watched;
+use super::families::{Watched, gap};
 use super::names::today;
 use super::reload::Running;
 use super::report::{Matching, Output, all_told};
@@ -199,6 +199,7 @@ impl State {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
+    gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
     let series = Some(arguments.web.series());
     let settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
     let stop = signals(stop_on_signals())?;

@@ -16,7 +16,7 @@ use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
-use super::families::Watched;
+use super::families::{Watched, gap};
 use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
@@ -93,12 +93,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
     }
-    arguments.judge(&report, whole)
+    arguments.judge(&report, &settings, whole)
 }
 
 impl Arguments {
-    /// Whether what was read is enough.
-    fn judge(&self, report: &Report, whole: bool) -> Result<(), Failure> {
+    /// Whether what was read is enough, and was looked for.
+    fn judge(&self, report: &Report, settings: &Settings, whole: bool) -> Result<(), Failure> {
+        let ends =
+            report.captures().iter().filter_map(|capture| capture.span).flat_map(|(first, last)| [first.day(), last.day()]);
+        if let Some(gap) = gap(settings.compiled.as_ref(), ends) {
+            say(&gap);
+        }
         if self.strict && report.found().losses().next().is_some() {
             say("not all packets could be read: the report has what was given up, and why (--strict)");
             return Err(Failure::Reported);
@@ -121,7 +126,7 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     let report = pipeline::follow(catalog, &mut follow, settings, &stop);
     let whole = arguments.output.write(&report)? & all_told(settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
-    arguments.judge(&report, whole)
+    arguments.judge(&report, settings, whole)
 }
 
 /// A flag that the first signal raises.

@@ -102,12 +102,12 @@ impl Image {
     }
 
     /// What its lists are hashed with.
-    pub(crate) fn hasher(&self) -> Hasher {
+    pub fn hasher(&self) -> Hasher {
         self.hasher.clone()
     }
 
     /// The list of a family, if it is here.
-    pub(crate) fn list(&self, family: &str, edition: Day) -> Option<List> {
+    pub fn list(&self, family: &str, edition: Day) -> Option<List> {
         let family = self.contents.families.iter().position(|known| known.id == family)?;
         let place = self.lists.get(&(family, edition))?;
         let part = |range: &Range<usize>| Part::new(&self.map, range.clone());
@@ -133,10 +133,13 @@ impl Image {
         (first, last, skew)
     }
 
-    /// Users' lists, of which nothing is known but what is here.
-    pub fn user_lists(&self) -> impl Iterator<Item = &str> {
+    /// What is missing on packets of a day, if anything is that nobody can build: a clause.
+    pub fn gap(&self, day: Day) -> Option<String> {
+        let (first, last) = self.contents.days;
         let lists = self.contents.families.iter().filter(|family| matches!(family.kind, Kind::List { .. }));
-        lists.map(|family| &*family.id)
+        let lists: Vec<&str> = lists.map(|family| &*family.id).collect();
+        let is_missing = !lists.is_empty() && !(first..=last).contains(&day);
+        is_missing.then(|| format!("holds {} for packets from {first} to {last}, and none of it for {day}", lists.join(", ")))
     }
 
     /// The lists: of each the family, the first day on which it is current, how many names it holds, and the octets it takes.
