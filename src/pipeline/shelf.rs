@@ -25,7 +25,7 @@ pub(super) struct Shelf {
 
 #[derive(Default)]
 struct State {
-    /// Lists built, and the time that took.
+    /// Lists built or mapped, and the time that took.
     builds: u64,
     building: Duration,
     places: BTreeMap<(FamilyId, Day), Place>,
@@ -84,7 +84,7 @@ impl Shelf {
         settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
     }
 
-    /// How many lists were built, and how long that took in all.
+    /// How many lists were built or mapped, and how long that took in all.
     #[cfg(feature = "live")]
     pub(super) fn builds(&self) -> (u64, Duration) {
         let state = self.state();
@@ -110,11 +110,9 @@ impl Lists for Shelf {
         // Built outside the lock: other lists can be built and taken meanwhile.
         let list = Arc::clone(cell.get_or_init(|| {
             let family = self.catalog.family(family);
-            if let Some(list) = self.compiled.as_ref().and_then(|image| image.list(family.id(), edition)) {
-                return Arc::new(list);
-            }
             let begun = Instant::now();
-            let list = List::build(family, edition, &self.hasher);
+            let compiled = self.compiled.as_ref().and_then(|image| image.list(family.id(), edition));
+            let list = compiled.unwrap_or_else(|| List::build(family, edition, &self.hasher));
             let state = &mut *self.state();
             (state.builds, state.building) = (state.builds + 1, state.building + begun.elapsed());
             Arc::new(list)
