@@ -144,10 +144,12 @@ impl Image {
 
     /// The lists: of each the family, the first day on which it is current, how many names it holds, and the octets it takes.
     pub fn lists(&self) -> impl Iterator<Item = (&str, Day, u32, usize)> {
-        self.contents.lists.iter().map(|entry| {
-            let place = &self.lists[&(entry.family, entry.edition)];
-            (&*self.contents.families[entry.family].id, entry.edition, entry.count, place.whole.len())
-        })
+        let lists = self.lists.values();
+        lists.map(|Place { entry, whole, .. }| (self.id(entry), entry.edition, entry.count, whole.len()))
+    }
+
+    fn id(&self, entry: &Entry) -> &str {
+        &self.contents.families[entry.family].id
     }
 
     /// Octets of the file.
@@ -160,17 +162,9 @@ impl Image {
     /// # Errors
     /// One clause that says which list is damaged.
     pub fn check(&self) -> Result<(), String> {
-        for (family, edition, ..) in self.lists() {
-            let place = self
-                .contents
-                .families
-                .iter()
-                .position(|known| known.id == family)
-                .and_then(|family| self.lists.get(&(family, edition)));
-            let place = place.expect("it was listed just now");
-            if crc32fast::hash(&self.map[place.whole.clone()]) != place.entry.checksum {
-                return Err(format!("is damaged: the list of {family} of {edition} is not what was written"));
-            }
+        let damaged = self.lists.values().find(|place| crc32fast::hash(&self.map[place.whole.clone()]) != place.entry.checksum);
+        if let Some(Place { entry, .. }) = damaged {
+            return Err(format!("is damaged: the list of {} of {} is not what was written", self.id(entry), entry.edition));
         }
         Ok(())
     }
