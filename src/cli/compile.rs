@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     skew: u16,
 
     /// Write into this file
-    #[arg(long, short, value_name = "FILE", required_unless_present = "check")]
+    #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
     /// Instead, read all of a file that was compiled before, and tell what it holds or that it is damaged
@@ -48,10 +48,14 @@ pub(super) struct Arguments {
 const MOST_DAYS: i64 = 366;
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    if let Some(path) = &arguments.check {
-        return check(path);
+    match (&arguments.check, &arguments.output) {
+        (Some(file), _) => check(file),
+        (None, Some(output)) => write(arguments, output),
+        (None, None) => Err(Failure::Usage("--output FILE is missing".to_owned())),
     }
-    let output = arguments.output.as_deref().unwrap_or(Path::new(""));
+}
+
+fn write(arguments: &Arguments, output: &Path) -> Result<(), Failure> {
     let catalog = arguments.families.load()?;
     let days = range(arguments.date, arguments.days)?;
     let (mut lists, mut names) = (0_u64, 0_u64);
