@@ -16,8 +16,9 @@ use super::names::range;
 
 /// Put lists into a file that `replay` and `live` map instead of building them.
 ///
-/// For `--watchlist`: mapped at once, whatever its size. Holds all lists that packets of the days are held against. The file is replaced as a whole, so that sensors that have the old one
-/// mapped go on with it until they reload. docs/WATCHLISTS.md says which versions fit together and what a forger could do.
+/// For `--watchlist`: mapped at once, whatever its size. Holds all lists that packets of the days are held against. The file is
+/// replaced as a whole, so that sensors that have the old one mapped go on with it until they reload. docs/WATCHLISTS.md says which
+/// versions fit together and what a forger could do.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
