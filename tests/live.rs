@@ -197,6 +197,7 @@ fn nothing_is_unaccounted_for() {
                 decode,
                 patterns,
                 search_list,
+                compiled: None,
                 masking: Masking::default(),
                 events: None,
                 series: None,

@@ -23,7 +23,8 @@ use dgawatch::export::{ReportFormat, Snapshot};
 use dgawatch::ledger::Masking;
 use dgawatch::pipeline::{Live, Load, Plan, Say, Sensor, Settings, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
-use dgawatch::watchlist::{Patterns, SearchList};
+use dgawatch::watchlist::{Image, Patterns, SearchList, compile};
+use memmap2::MmapMut;
 use serde_json::Value;
 use support::names;
 use support::namespace::in_namespace;
@@ -80,6 +81,7 @@ fn settings(patterns: &str) -> Settings {
         max_sources: 1_000,
         decode: Config::new(&[], &[]),
         patterns: Arc::new(set),
+        compiled: None,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,
@@ -93,6 +95,8 @@ struct Files {
     families: &'static [&'static str],
     list: Option<&'static str>,
     patterns: &'static str,
+    /// Whether lists are taken from a compiled watchlist.
+    compiled: bool,
 }
 
 impl Files {
@@ -102,13 +106,23 @@ impl Files {
         if let Some(list) = self.list {
             catalog.add_list("ours", list.as_bytes())?;
         }
-        Ok((catalog, settings(self.patterns)))
+        if !self.compiled {
+            return Ok((catalog, settings(self.patterns)));
+        }
+        let mut file = vec![];
+        compile(&catalog, (noon().day(), noon().day()), 1, &mut file, &mut |_, _, _| {}).unwrap();
+        let mut map = MmapMut::map_anon(file.len()).unwrap();
+        map.copy_from_slice(&file);
+        let image = Arc::new(Image::open(map.make_read_only().unwrap())?);
+        let mut catalog = Catalog::default();
+        image.add_to(&mut catalog)?;
+        Ok((catalog, Settings { compiled: Some(image), ..settings(self.patterns) }))
     }
 }
 
 #[test]
 fn nothing_is_lost() {
-    let first = Files { families: &["conficker-b"], list: None, patterns: "a.example\n" };
+    let first = Files { families: &["conficker-b"], list: None, patterns: "a.example\n", compiled: false };
     let files = Arc::new(Mutex::new(first.clone()));
     let (catalog, start) = first.load().unwrap();
     let plan = Arc::new(Plan::new(catalog, start, noon()));
@@ -158,8 +172,12 @@ fn nothing_is_lost() {
 
         // A list, a family before the others, and a pattern more.
         let list_text = "x.ours.example\ny.ours.example\nz.ours.example\n";
-        *files.lock().unwrap() =
-            Files { families: &["conficker-a", "conficker-b"], list: Some(list_text), patterns: "b.example\na.example\n" };
+        *files.lock().unwrap() = Files {
+            families: &["conficker-a", "conficker-b"],
+            list: Some(list_text),
+            patterns: "b.example\na.example\n",
+            compiled: false,
+        };
         let told = board.reload(false).unwrap();
         let expected = "conficker-a (250 names today), conficker-b (250 names today), ours (3 names today), 2 patterns";
         assert_eq!(told, format!("looks for {expected} from now on"));
@@ -190,6 +208,13 @@ fn nothing_is_lost() {
         wait(&|seen| seen.reloads.done == 2 && seen.table.used == 1);
         put(&wire, vec![asks("192.0.2.9", "x.ours.example"), asks("192.0.2.9", "y.ours.example")]);
         wait(&|seen| of(seen, "ours") == 3);
+
+        // The same lists, compiled: evidence is kept, and more is found.
+        files.lock().unwrap().compiled = true;
+        board.reload(false).unwrap();
+        wait(&|seen| seen.reloads.done == 3 && seen.table.used == 2);
+        put(&wire, vec![asks("192.0.2.7", &list[6])]);
+        wait(&|seen| of(seen, "conficker-b") == 7);
         stop.store(true, Ordering::Relaxed);
     };
     let report = thread::scope(|scope| {
@@ -213,9 +238,9 @@ fn nothing_is_lost() {
     let report: Value = serde_json::from_slice(&out).unwrap();
     let rows = report["sources"].as_array().unwrap();
     let row = |family: &str| rows.iter().find(|row| row["family"] == family).unwrap();
-    assert_eq!((&row("conficker-b")["distinct_names"], &row("conficker-b")["verdict"]), (&6.into(), &"infected".into()));
+    assert_eq!((&row("conficker-b")["distinct_names"], &row("conficker-b")["verdict"]), (&7.into(), &"infected".into()));
     assert_eq!((&row("ours")["source"], rows.len()), (&"192.0.2.9".into(), 2));
-    assert_eq!(report["packets"]["read"], 17);
+    assert_eq!(report["packets"]["read"], 18);
     let text = String::from_utf8(out).unwrap();
     // The pattern that was there before keeps what was seen of it, and the new one begins.
     let sightings = report["indicators"].as_array().unwrap_or_else(|| panic!("{text}"));

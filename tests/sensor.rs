@@ -71,6 +71,7 @@ fn settings() -> Settings {
         max_sources: 1_000,
         decode: Config::new(&[], &[]),
         patterns: Arc::new(Patterns::default()),
+        compiled: None,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,

@@ -19,7 +19,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("crc32fast", &["dga", "ledger"]),
+    ("crc32fast", &["dga", "watchlist", "ledger"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("datasketches", &["ledger"]),
@@ -38,7 +38,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
     ("md5", &["dga"]),
-    ("memmap2", &["watchlist"]),
+    ("memmap2", &["source", "watchlist"]),
     ("nix", &["process", "source"]),
     ("pcap", &["source"]),
     ("prometheus", &["export"]),
@@ -53,6 +53,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["export"]),
     ("sha2", &["export"]),
     ("signal_hook", &["process"]),
+    ("siphasher", &["watchlist"]),
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
     ("toml", &["cli"]),
@@ -66,6 +67,9 @@ const IMPURE: [&str; 9] =
     ["std::time", "std::thread", "std::fs", "std::env", "std::process", "Mutex", "RwLock", "print!", "println!"];
 
 const MAX_LINES: usize = 500;
+
+/// The one file that does what the compiler cannot prove.
+const UNSAFE: &str = "src/source/mapped.rs";
 
 #[test]
 fn rooms_import_upstream_only() {
@@ -107,8 +111,8 @@ fn files_introduce_themselves_and_stay_small() {
         if lines > MAX_LINES {
             faults.push(format!("{lines} lines, more than {MAX_LINES}"));
         }
-        if file.code.contains("unsafe ") {
-            faults.push("no file needs unsafe yet".to_owned());
+        if file.code.contains("unsafe ") && !file.path.ends_with(UNSAFE) {
+            faults.push(format!("only {UNSAFE} needs unsafe"));
         }
         faults
     });

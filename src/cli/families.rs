@@ -1,11 +1,14 @@
 //! Choosing families and lists, alike for every command.
 
 use std::fs;
-#[cfg(feature = "live")]
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use dgawatch::day::Day;
 use dgawatch::dga::{Catalog, Layout};
+use dgawatch::source::map;
+use dgawatch::watchlist::Image;
 
 use super::Failure;
 
@@ -32,7 +35,11 @@ impl Families {
 
     /// Loads them.
     pub(super) fn load(&self) -> Result<Catalog, Failure> {
-        let mut catalog = Catalog::default();
+        self.load_into(Catalog::default())
+    }
+
+    /// Loads them beside others.
+    fn load_into(&self, mut catalog: Catalog) -> Result<Catalog, Failure> {
         for id in &self.families {
             catalog.add(id).map_err(Failure::Usage)?;
         }
@@ -46,6 +53,50 @@ impl Families {
         }
         Ok(catalog)
     }
+}
+
+/// Which names `replay` and `live` look for.
+#[derive(Args)]
+pub(super) struct Watched {
+    #[command(flatten)]
+    families: Families,
+
+    /// Lists that `dgawatch compile` has put into a file, beside those of --family and --list: mapped, not built
+    ///
+    /// What the file holds of a family is taken from there, other days are built. To be replaced as a whole, never written to.
+    #[arg(long, value_name = "FILE")]
+    watchlist: Option<PathBuf>,
+}
+
+impl Watched {
+    /// The files of lists.
+    #[cfg(feature = "live")]
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.families.files().chain(self.watchlist.as_deref())
+    }
+
+    /// Loads them, those that are compiled first.
+    pub(super) fn load(&self) -> Result<(Catalog, Option<Arc<Image>>), Failure> {
+        let mut catalog = Catalog::default();
+        let image = self.watchlist.as_deref().map(open).transpose()?.map(Arc::new);
+        if let Some((image, path)) = image.as_ref().zip(self.watchlist.as_ref()) {
+            let refuse = |why| Failure::Said(format!("watchlist {}: {why}", path.display()));
+            image.add_to(&mut catalog).map_err(refuse)?;
+        }
+        Ok((self.families.load_into(catalog)?, image))
+    }
+}
+
+/// What a compiled watchlist lacks for packets of some days, if anything: a sentence.
+pub(super) fn gap(image: Option<&Arc<Image>>, mut days: impl Iterator<Item = Day>) -> Option<String> {
+    let gap = days.find_map(|day| image?.gap(day))?;
+    Some(format!("the watchlist {gap}: `dgawatch compile` it for those days"))
+}
+
+/// Opens a compiled watchlist.
+pub(super) fn open(path: &Path) -> Result<Image, Failure> {
+    let open = || Image::open(map(path)?);
+    open().map_err(|why| Failure::Said(format!("watchlist {} {why}", path.display())))
 }
 
 /// `rpz:FILE` in two; nothing in front where it is only a file.

@@ -16,7 +16,7 @@ use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_sig
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
-use super::families::Families;
+use super::families::{Watched, gap};
 use super::names::today;
 use super::reload::Running;
 use super::report::{Matching, Output, all_told};
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     capture: Capture,
 
     #[command(flatten)]
-    families: Families,
+    watched: Watched,
 
     #[command(flatten)]
     output: Output,
@@ -66,12 +66,17 @@ pub(super) struct Arguments {
 impl Arguments {
     /// What would be done, a line each; reads what it takes to say so.
     pub(super) fn effects(&self) -> Result<Vec<String>, Failure> {
-        let catalog = self.families.load()?;
+        let (catalog, compiled) = self.watched.load()?;
         let settings = self.matching.settings(&catalog)?;
         let mut lines = vec![format!("listen on {}", self.interfaces.join(", "))];
         let today = today();
         for (_, family) in catalog.iter() {
             lines.push(format!("look for {}: {} names on the list of {today}", family.id(), family.count(today)));
+        }
+        if let Some(image) = &compiled {
+            let (first, last, skew) = image.days();
+            let days = format!("packets from {first} to {last}, clocks up to {skew} days wrong");
+            lines.push(format!("take {} lists from a file instead of building them: {days}", image.lists().count()));
         }
         lines.push(format!("hold packets against the lists of {} days before and after their own", settings.skew));
         lines.push(format!("watch {} patterns of yours", settings.patterns.own()));
@@ -87,8 +92,8 @@ impl Arguments {
 
     /// What a sensor that runs by `running` is to look for from now on.
     pub(super) fn look_for(&self, running: &Settings) -> Result<(Catalog, Settings), Failure> {
-        let catalog = self.families.load()?;
-        let settings = self.matching.change(&catalog, running)?;
+        let (catalog, compiled) = self.watched.load()?;
+        let settings = Settings { compiled, ..self.matching.change(&catalog, running)? };
         Ok((catalog, settings))
     }
 
@@ -100,7 +105,7 @@ impl Arguments {
     fn access(&self) -> Access {
         let mut access = Access::default();
         let web = self.web.config().web_config;
-        let files = self.families.files().chain(self.matching.files()).chain(self.config.as_deref()).chain(web.as_deref());
+        let files = self.watched.files().chain(self.matching.files()).chain(self.config.as_deref()).chain(web.as_deref());
         for file in files {
             if !access.reload(file) {
                 say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
@@ -193,9 +198,10 @@ impl State {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let catalog = arguments.families.load()?;
-    let mut settings = arguments.matching.settings(&catalog)?;
-    settings.series = Some(arguments.web.series());
+    let (catalog, compiled) = arguments.watched.load()?;
+    gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
+    let series = Some(arguments.web.series());
+    let settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
     let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let notifier = Notifier::connect().map_err(Failure::Said)?;

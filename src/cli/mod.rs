@@ -6,6 +6,7 @@ mod captures;
 #[cfg(feature = "live")]
 mod check_config;
 mod collisions;
+mod compile;
 #[cfg(feature = "live")]
 mod confinement;
 mod contain;
@@ -68,6 +69,7 @@ enum Command {
     Names(names::Arguments),
     Collisions(collisions::Arguments),
     Contain(contain::Arguments),
+    Compile(compile::Arguments),
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
@@ -109,6 +111,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Names(arguments) => names::run(&arguments),
         Command::Collisions(arguments) => collisions::run(&arguments),
         Command::Contain(arguments) => contain::run(&arguments),
+        Command::Compile(arguments) => compile::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -6,10 +6,12 @@ use dgawatch::dga::Catalog;
 use dgawatch::pipeline::Settings;
 
 use super::Failure;
+use super::families::gap;
 use super::flag_file::Flags;
+use super::names::today;
 
 /// Flags that a reload has take effect. All others take a restart.
-const RELOADED: [&str; 6] = ["family", "list", "skew", "pattern", "no-indicators", "search-suffix"];
+const RELOADED: [&str; 7] = ["family", "list", "watchlist", "skew", "pattern", "no-indicators", "search-suffix"];
 
 /// How the sensor runs.
 pub(super) struct Running {
@@ -32,7 +34,9 @@ impl Running {
             let flags = flags()?;
             let arguments = flags.arguments();
             let (catalog, settings) = arguments.look_for(&self.settings)?;
-            Ok((catalog, settings, self.other_changes(&flags)))
+            let mut remarks = self.other_changes(&flags);
+            remarks.extend(gap(settings.compiled.as_ref(), [today()].into_iter()));
+            Ok((catalog, settings, remarks))
         };
         read().map_err(|failure| match failure {
             Failure::Said(sentence) | Failure::Usage(sentence) => sentence,

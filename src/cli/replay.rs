@@ -10,13 +10,13 @@ use std::thread;
 use clap::Args;
 use dgawatch::dga::Catalog;
 use dgawatch::export::Report;
-use dgawatch::pipeline::{self, Progress};
+use dgawatch::pipeline::{self, Progress, Settings};
 use dgawatch::process::stop_on_signals;
 use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
-use super::families::Families;
+use super::families::{Watched, gap};
 use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     captures: Captures,
 
     #[command(flatten)]
-    families: Families,
+    watched: Watched,
 
     #[command(flatten)]
     output: Output,
@@ -68,11 +68,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let catalog = arguments.families.load()?;
+    let (catalog, compiled) = arguments.watched.load()?;
+    let settings = Settings { compiled, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
-        return follow(arguments, &catalog);
+        return follow(arguments, &catalog, &settings);
     }
-    let settings = arguments.matching.settings(&catalog)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -94,12 +94,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
     }
-    arguments.judge(&report, whole)
+    arguments.judge(&report, &settings, whole)
 }
 
 impl Arguments {
-    /// Whether what was read is enough.
-    fn judge(&self, report: &Report, whole: bool) -> Result<(), Failure> {
+    /// Whether what was read is enough, and was looked for.
+    fn judge(&self, report: &Report, settings: &Settings, whole: bool) -> Result<(), Failure> {
+        let ends =
+            report.captures().iter().filter_map(|capture| capture.span).flat_map(|(first, last)| [first.day(), last.day()]);
+        if let Some(gap) = gap(settings.compiled.as_ref(), ends) {
+            say(&gap);
+        }
         if self.strict && report.found().losses().next().is_some() {
             say("not all packets could be read: the report has what was given up, and why (--strict)");
             return Err(Failure::Reported);
@@ -109,7 +114,7 @@ impl Arguments {
 }
 
 /// Reads what is written to directories until a signal comes.
-fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
+fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Result<(), Failure> {
     let folders = &arguments.captures.paths;
     if let Some(other) = folders.iter().find(|path| path.is_file() || path.as_os_str() == "-") {
         return Err(Failure::Usage(format!("--follow {}: name a directory", other.display())));
@@ -119,11 +124,10 @@ fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
     warning.iter().for_each(|warning| say(warning));
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
-    let settings = arguments.matching.settings(catalog)?;
-    let report = pipeline::follow(catalog, &mut follow, &settings, &stop);
-    let whole = arguments.output.write(&report)? & all_told(&settings);
+    let report = pipeline::follow(catalog, &mut follow, settings, &stop);
+    let whole = arguments.output.write(&report)? & all_told(settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
-    arguments.judge(&report, whole)
+    arguments.judge(&report, settings, whole)
 }
 
 /// A flag that the first signal raises.

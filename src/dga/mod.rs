@@ -242,6 +242,26 @@ impl Catalog {
     /// # Errors
     /// One clause that says which line is wrong and why, or that the name is taken.
     pub fn add_list(&mut self, id: &str, text: &[u8]) -> Result<(), String> {
+        self.check_list_id(id)?;
+        self.insert(List::parse(id, text)?)
+    }
+
+    /// Adds a family that somebody else made, unless there is one of its name.
+    ///
+    /// # Errors
+    /// One sentence.
+    pub fn add_family(&mut self, family: Arc<dyn Family>) -> Result<(), String> {
+        if self.iter().any(|(_, known)| known.id() == family.id()) {
+            return Err(format!("there is a family `{}` already", family.id()));
+        }
+        self.insert_shared(family)
+    }
+
+    /// Whether a list can have this name beside these families.
+    ///
+    /// # Errors
+    /// One sentence that says why not.
+    pub fn check_list_id(&self, id: &str) -> Result<(), String> {
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
         if !id.starts_with(|first: char| first.is_ascii_alphanumeric()) || id.len() > 64 || !id.bytes().all(plain) {
             let id = id.escape_debug();
@@ -252,7 +272,7 @@ impl Catalog {
         if self.iter().any(|(_, family)| family.id() == id) || built_in().any(|family| family.worm() == Some(id)) {
             return Err(format!("there is a family `{id}` already: give the list another name"));
         }
-        self.insert(List::parse(id, text)?)
+        Ok(())
     }
 
     /// The families with their places.
@@ -271,6 +291,14 @@ impl Catalog {
     /// When the place is of another catalog.
     pub fn family(&self, id: FamilyId) -> &dyn Family {
         &*self.families[usize::from(id)]
+    }
+
+    /// The family at a place, to be kept.
+    ///
+    /// # Panics
+    /// As [`Self::family`].
+    pub fn shared(&self, id: FamilyId) -> Arc<dyn Family> {
+        Arc::clone(&self.families[usize::from(id)])
     }
 
     fn insert(&mut self, family: impl Family + 'static) -> Result<(), String> {

@@ -108,7 +108,7 @@ mod tests {
     fn what_is_reserved_is_there_and_stays() {
         let mut catalog = Catalog::default();
         catalog.add("conficker-c").unwrap();
-        let shelf = Shelf::new(&catalog);
+        let shelf = Shelf::new(&catalog, None);
         prepare(&shelf, &catalog, 1, at("12:00:00"), &|| false);
         let built = |shelf: &Shelf| shelf.built().into_iter().map(|(_, day, names, _)| (day, names)).collect::<Vec<_>>();
         let today = Day::of(2009, 3, 31);

@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(25);
 
 /// Reads what `follow` finds until `stop` is raised. A capture that nothing new was read of is not in the report.
 pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop: &AtomicBool) -> Report {
-    let shelf = Shelf::new(catalog);
+    let shelf = Shelf::new(catalog, settings.compiled.as_ref());
     let mut worker = Worker::new(settings, shelf.watchlist(settings));
     let mut ignore = |_: Progress| {};
     let mut clerk = Clerk::new(vec![], settings, &shelf, &mut ignore);

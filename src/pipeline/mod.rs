@@ -53,7 +53,7 @@ use crate::decode;
 use crate::export::EventLog;
 use crate::export::series::SeriesConfig;
 use crate::ledger::Masking;
-use crate::watchlist::{Patterns, SearchList};
+use crate::watchlist::{Image, Patterns, SearchList};
 
 /// What to look for, and how much of it to keep.
 #[derive(Clone, Debug)]
@@ -68,6 +68,8 @@ pub struct Settings {
     pub patterns: Arc<Patterns>,
     /// Which sources have metrics of their own, if any.
     pub series: Option<SeriesConfig>,
+    /// Lists that were compiled before, for the families that they were [added](Image::add_to) to.
+    pub compiled: Option<Arc<Image>>,
     /// What clients may append to the names that they look for.
     pub search_list: SearchList,
     /// What is kept and shown of sources.

@@ -17,7 +17,7 @@ pub struct Plan {
 impl Plan {
     /// Builds the lists that packets of about `now` are held against.
     pub fn new(catalog: Catalog, settings: Settings, now: Timestamp) -> Self {
-        let shelf = Shelf::new(&catalog);
+        let shelf = Shelf::new(&catalog, settings.compiled.as_ref());
         almanac::prepare(&shelf, &catalog, settings.skew, now, &|| false);
         Self { catalog, settings, shelf }
     }

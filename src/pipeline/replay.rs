@@ -39,7 +39,7 @@ pub fn replay(
     stop: &AtomicBool,
     progress: &mut dyn FnMut(Progress),
 ) -> Report {
-    let shelf = Shelf::new(catalog);
+    let shelf = Shelf::new(catalog, settings.compiled.as_ref());
     let worker = || Worker::new(settings, shelf.watchlist(settings));
     let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, &shelf, progress);
     let mut total = Total::default();

@@ -8,7 +8,7 @@ use super::Settings;
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
 use crate::export::Events;
-use crate::watchlist::{Hasher, List, Lists, Watchlist};
+use crate::watchlist::{Hasher, Image, List, Lists, Watchlist};
 
 /// Octets of lists kept for later. A capture that jumps between days finds the last month of Conficker C here; one
 /// in order of time needs four lists of a family.
@@ -18,12 +18,14 @@ const KEPT: usize = 48 << 20;
 pub(super) struct Shelf {
     catalog: Catalog,
     hasher: Hasher,
+    /// Lists that need no building.
+    compiled: Option<Arc<Image>>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Lists built, and the time that took.
+    /// Lists built or mapped, and the time that took.
     builds: u64,
     building: Duration,
     places: BTreeMap<(FamilyId, Day), Place>,
@@ -43,8 +45,10 @@ struct Place {
 }
 
 impl Shelf {
-    pub(super) fn new(catalog: &Catalog) -> Self {
-        Self { catalog: catalog.clone(), hasher: Hasher::default(), state: Mutex::default() }
+    /// Lists that are built are hashed as those that are compiled, so that each name is hashed once.
+    pub(super) fn new(catalog: &Catalog, compiled: Option<&Arc<Image>>) -> Self {
+        let hasher = compiled.map_or_else(Hasher::default, |image| image.hasher());
+        Self { catalog: catalog.clone(), hasher, compiled: compiled.cloned(), state: Mutex::default() }
     }
 
     /// A watchlist that takes its lists from here.
@@ -80,7 +84,7 @@ impl Shelf {
         settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
     }
 
-    /// How many lists were built, and how long that took in all.
+    /// How many lists were built or mapped, and how long that took in all.
     #[cfg(feature = "live")]
     pub(super) fn builds(&self) -> (u64, Duration) {
         let state = self.state();
@@ -105,8 +109,10 @@ impl Lists for Shelf {
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
         let list = Arc::clone(cell.get_or_init(|| {
+            let family = self.catalog.family(family);
             let begun = Instant::now();
-            let list = List::build(self.catalog.family(family), edition, &self.hasher);
+            let compiled = self.compiled.as_ref().and_then(|image| image.list(family.id(), edition));
+            let list = compiled.unwrap_or_else(|| List::build(family, edition, &self.hasher));
             let state = &mut *self.state();
             (state.builds, state.building) = (state.builds + 1, state.building + begun.elapsed());
             Arc::new(list)
@@ -154,7 +160,7 @@ mod tests {
     fn few_are_kept_and_all_are_right() {
         let mut catalog = Catalog::default();
         catalog.add("conficker-c").unwrap();
-        let shelf = Shelf::new(&catalog);
+        let shelf = Shelf::new(&catalog, None);
         for day in (14_000..14_060).chain([14_000, 14_059]) {
             let list = shelf.get(0, Day::EPOCH.plus(day));
             let mut first = None;
@@ -177,7 +183,7 @@ mod tests {
     fn what_is_in_use_is_not_built_again() {
         let mut catalog = Catalog::default();
         catalog.add("conficker-c").unwrap();
-        let shelf = Shelf::new(&catalog);
+        let shelf = Shelf::new(&catalog, None);
         let days: Vec<Day> = (14_000..14_060).map(|day| Day::EPOCH.plus(day)).collect();
         let held: Vec<_> = days.iter().map(|day| shelf.get(0, *day)).collect();
         let state = |shelf: &Shelf| {

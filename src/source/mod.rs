@@ -13,6 +13,7 @@ mod input;
 #[cfg(feature = "live")]
 mod live;
 mod lookahead;
+mod mapped;
 mod memory;
 mod packed;
 mod pcapng;
@@ -25,6 +26,7 @@ pub use self::follow::{Follow, Followed};
 pub use self::input::Input;
 #[cfg(feature = "live")]
 pub use self::live::{Filter, Intake, LiveConfig, Tap, TapCounts};
+pub use self::mapped::map;
 
 use std::fmt;
 use std::io;

@@ -4,8 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | held | lists that are small, or whose family makes names only one after the other | in memory | one probe of a hash table whose control octets are a filter of their own |
 //! | drawn | large lists whose family makes any name alone | made again to be compared | [`Filter`], then [`Table`], then the name |
-
-use std::hash::BuildHasher;
+//! | mapped | lists of a compiled file | made again, or in the file | the same, out of the file |
 
 use hashbrown::HashTable;
 
@@ -13,6 +12,7 @@ use super::Hasher;
 use super::collision::KNOWN;
 use super::filter::Filter;
 use super::names::{Held, Names};
+use super::pages::{Memory, Part};
 use super::table::{Counting, Table};
 use crate::day::Day;
 use crate::dga::{Draw, Family};
@@ -42,6 +42,7 @@ enum Index {
     /// Places of names, by the hash of the name.
     Held(HashTable<u32>),
     Drawn(Filter, Table),
+    Mapped(Filter<Part>, Table<Part>),
 }
 
 impl List {
@@ -63,6 +64,15 @@ impl List {
             Some(draw) => drawn(draw, family, day, hasher),
             None => held(family, day, hasher),
         };
+        Self::of(names, index, hasher)
+    }
+
+    /// A list of a compiled file, which was hashed with `hasher`.
+    pub(super) fn mapped(draw: Box<dyn Draw>, count: u32, filter: Filter<Part>, table: Table<Part>, hasher: &Hasher) -> Self {
+        Self::of(Names::Drawn { draw, count }, Index::Mapped(filter, table), hasher)
+    }
+
+    fn of(names: Names, index: Index, hasher: &Hasher) -> Self {
         let mut list = Self { names, index, collisions: vec![] };
         let known = KNOWN.iter().map(|collision| Name::parse(collision.name).expect("known collisions are names"));
         list.collisions = known.filter_map(|name| list.find(Self::hash(hasher, &name), &name)).collect();
@@ -73,7 +83,7 @@ impl List {
     /// The hash of a name, as [`Self::find`] wants it.
     #[inline]
     pub fn hash(hasher: &Hasher, name: &Name) -> u64 {
-        hasher.hash_one(name.as_wire())
+        hasher.hash(name.as_wire())
     }
 
     /// Whether a name of this hash is worth [`Self::find`], which asks this itself: few that the list does not hold are.
@@ -82,12 +92,13 @@ impl List {
         match &self.index {
             Index::Held(_) => true,
             Index::Drawn(filter, _) => filter.may_hold(hash),
+            Index::Mapped(filter, _) => filter.may_hold(hash),
         }
     }
 
     /// Whether lookups in it wait for memory, which [`Self::peek`] can begin.
     pub(super) const fn is_large(&self) -> bool {
-        matches!(self.index, Index::Drawn(..))
+        matches!(self.index, Index::Drawn(..) | Index::Mapped(..))
     }
 
     /// An octet of what a lookup will read first.
@@ -96,6 +107,7 @@ impl List {
         match &self.index {
             Index::Held(_) => 0,
             Index::Drawn(filter, _) => filter.peek(hash),
+            Index::Mapped(filter, _) => filter.peek(hash),
         }
     }
 
@@ -104,8 +116,11 @@ impl List {
     pub fn find(&self, hash: u64, name: &Name) -> Option<u32> {
         match (&self.index, &self.names) {
             (Index::Held(places), Names::Held(names)) => places.find(hash, |place| names.wire(*place) == name.as_wire()).copied(),
-            (Index::Drawn(filter, table), Names::Drawn { draw, .. }) if filter.may_hold(hash) => {
-                look_up(table, &**draw, hash, name)
+            (Index::Drawn(filter, table), Names::Drawn { draw, count }) if filter.may_hold(hash) => {
+                look_up(table, &**draw, *count, hash, name)
+            }
+            (Index::Mapped(filter, table), Names::Drawn { draw, count }) if filter.may_hold(hash) => {
+                look_up(table, &**draw, *count, hash, name)
             }
             _ => None,
         }
@@ -121,23 +136,34 @@ impl List {
         &self.names
     }
 
-    /// Octets that it takes in memory.
+    /// Octets that it takes in memory, or of a file that are mapped for lookups.
     pub fn size(&self) -> usize {
         self.names.size()
             + match &self.index {
                 Index::Held(places) => places.allocation_size(),
-                Index::Drawn(filter, table) => filter.size() + table.size(),
+                Index::Drawn(filter, table) => size(filter, table),
+                Index::Mapped(filter, table) => size(filter, table),
             }
     }
 }
 
+fn size<M: Memory>(filter: &Filter<M>, table: &Table<M>) -> usize {
+    let (ends, entries) = table.octets();
+    filter.octets().len() + ends.len() + entries.len()
+}
+
 /// Looks up what passed the filter. Not inlined: few names do.
 #[inline(never)]
-fn look_up(table: &Table, draw: &dyn Draw, hash: u64, name: &Name) -> Option<u32> {
+fn look_up<M: Memory>(table: &Table<M>, draw: &dyn Draw, count: u32, hash: u64, name: &Name) -> Option<u32> {
     let mut drawn = Name::root();
     table.find(hash, |place| {
+        // A damaged file may say any place.
+        if place >= count {
+            return false;
+        }
         draw.draw(place, &mut drawn);
-        drawn == *name
+        // The root is drawn where a damaged file has no name; no list holds it.
+        drawn == *name && drawn != Name::root()
     })
 }
 
@@ -149,16 +175,22 @@ fn held(family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
         let place = names.push(name);
         let hash = List::hash(hasher, name);
         if places.find(hash, |place| names.wire(*place) == name.as_wire()).is_none() {
-            places.insert_unique(hash, place, |place| hasher.hash_one(names.wire(*place)));
+            places.insert_unique(hash, place, |place| hasher.hash(names.wire(*place)));
         }
     });
     (Names::Held(names), Index::Held(places))
 }
 
-/// Makes all names twice: to keep 25 million hashes between the passes would take more memory than the list.
 fn drawn(draw: Box<dyn Draw>, family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
+    let (filter, table) = index(family, day, hasher);
+    (Names::Drawn { draw, count: family.count(day) }, Index::Drawn(filter, table))
+}
+
+/// What a list is looked up in, without its names. Makes all names twice: to keep 25 million hashes between the passes would
+/// take more memory than the list.
+pub(super) fn index(family: &dyn Family, day: Day, hasher: &Hasher) -> (Filter, Table) {
     let count = family.count(day);
-    let (mut filter, mut table) = (Filter::new(count as usize), Counting::new(count));
+    let (mut filter, mut table) = (Filter::new(count), Counting::new(count));
     hashes(family, day, hasher, &mut |hashes| {
         filter.insert(hashes);
         table.count(hashes);
@@ -168,7 +200,7 @@ fn drawn(draw: Box<dyn Draw>, family: &dyn Family, day: Day, hasher: &Hasher) ->
         table.fill(hashes, place);
         place += hashes.len() as u32;
     });
-    (Names::Drawn { draw, count }, Index::Drawn(filter, table.filled()))
+    (filter, table.filled())
 }
 
 /// The hashes of a day's names in their order, some at a time.

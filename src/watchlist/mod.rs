@@ -13,11 +13,15 @@
 //! Beside the generated names there are [`Patterns`] to watch, of which most names are told apart as early. Either is
 //! looked for in the name as it was asked and, where nothing is found, in what is left of it without a suffix of the
 //! client's [`SearchList`].
+//!
+//! Lists may also come from a file that they were compiled into before: an [`Image`].
 
 mod collision;
 mod filter;
 mod front;
 mod glance;
+mod hasher;
+mod image;
 mod indicators;
 mod list;
 mod name_set;
@@ -32,10 +36,9 @@ mod table;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What lists are hashed with: keyed by a random seed of each.
-pub use hashbrown::DefaultHashBuilder as Hasher;
-
 pub use self::collision::{Collision, known_collision, known_collisions};
+pub use self::hasher::Hasher;
+pub use self::image::{Image, compile};
 pub use self::list::{Form, List};
 pub use self::name_set::NameSet;
 pub use self::names::Names;

@@ -2,9 +2,8 @@
 
 use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashTable};
 
-use super::Hasher;
 use crate::name::{Name, RawName};
 
 /// Names, each once, with a place in the order in which they came.
@@ -13,7 +12,7 @@ pub struct NameSet {
     octets: Vec<u8>,
     starts: Vec<u32>,
     places: HashTable<u32>,
-    hasher: Hasher,
+    hasher: DefaultHashBuilder,
 }
 
 impl NameSet {

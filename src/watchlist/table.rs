@@ -7,17 +7,17 @@
 //!
 //! The hash chooses a bucket and a tag. Who wants to be sure compares the names at the places whose tags agree.
 
-use super::pages::{Pages, touch};
+use super::pages::{Memory, Pages, touch};
 
 /// Names for each bucket, on average.
 const NAMES_A_BUCKET: usize = 8;
 
 /// Places of names. Built in two passes over the same hashes: [`Counting`], then [`Filling`].
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct Table<M = Pages> {
     /// Where the entries of each bucket end; those of the next begin there.
-    ends: Pages,
-    entries: Pages,
+    ends: M,
+    entries: M,
     /// Low bits of an entry that are a place.
     place_bits: u32,
 }
@@ -31,9 +31,8 @@ pub(super) struct Filling(Table);
 impl Counting {
     /// For so many names.
     pub(super) fn new(names: u32) -> Self {
-        let buckets = (names as usize).div_ceil(NAMES_A_BUCKET).max(1);
-        let place_bits = u32::BITS - names.saturating_sub(1).leading_zeros();
-        Self(Table { ends: Pages::new(4 * buckets), entries: Pages::new(4 * (names as usize).max(1)), place_bits })
+        let (ends, entries) = Table::octets_for(names);
+        Self(Table { ends: Pages::new(ends), entries: Pages::new(entries), place_bits: place_bits(names) })
     }
 
     /// The hashes of the next names.
@@ -87,6 +86,25 @@ impl Filling {
 }
 
 impl Table {
+    /// Octets that the ends and the entries of one for so many names take: at least a group of each.
+    pub(super) fn octets_for(names: u32) -> (usize, usize) {
+        (4 * (names as usize).div_ceil(NAMES_A_BUCKET).max(1), 4 * (names as usize).max(1))
+    }
+}
+
+impl<M: Memory> Table<M> {
+    /// One that was made before for so many names, of as many octets as [`Table::octets_for`] says. What they hold may be
+    /// anything: then it finds other places, or none.
+    pub(super) const fn over(names: u32, ends: M, entries: M) -> Self {
+        Self { ends, entries, place_bits: place_bits(names) }
+    }
+
+    /// Its ends and its entries, which are part of the format of compiled files: what is changed here makes another version
+    /// of it.
+    pub(super) fn octets(&self) -> (&[u8], &[u8]) {
+        (self.ends.octets(), self.entries.octets())
+    }
+
     /// The first place, among those whose names may have this hash, that `is` it.
     #[inline]
     pub(super) fn find(&self, hash: u64, mut is: impl FnMut(u32) -> bool) -> Option<u32> {
@@ -96,7 +114,9 @@ impl Table {
         let end = u32::from_le_bytes(ends[bucket]);
         let wanted = tag(hash, self.place_bits);
         let mask = (1_u64 << self.place_bits) as u32;
-        let places = self.entries.groups::<4>()[start as usize..end as usize].iter().filter_map(|entry| {
+        // A damaged file may say anything of where a bucket begins and ends.
+        let bucket = self.entries.groups::<4>().get(start as usize..end as usize).unwrap_or_default();
+        let places = bucket.iter().filter_map(|entry| {
             let differs = u32::from_le_bytes(*entry) ^ wanted;
             // What differs is the place alone where the tag agrees.
             (u64::from(differs) >> self.place_bits == 0).then_some(differs & mask.wrapping_sub(1))
@@ -104,11 +124,11 @@ impl Table {
         // Entries of a bucket stand in the order of their places.
         places.into_iter().find(|place| is(*place))
     }
+}
 
-    /// Octets that it takes.
-    pub(super) fn size(&self) -> usize {
-        self.ends.size() + self.entries.size()
-    }
+/// Low bits of an entry that tell one of so many places.
+const fn place_bits(names: u32) -> u32 {
+    u32::BITS - names.saturating_sub(1).leading_zeros()
 }
 
 #[inline(always)]
@@ -132,8 +152,6 @@ fn add(number: &mut [u8; 4], more: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher;
-
     use super::*;
     use crate::watchlist::Hasher;
 
@@ -142,7 +160,7 @@ mod tests {
         let hasher = Hasher::default();
         for names in [0_u32, 1, 2, 3, 8, 9, 255, 256, 257, 100_000] {
             // Every third hash comes twice.
-            let hash = |place: u32| hasher.hash_one(if place % 3 == 2 { place - 1 } else { place });
+            let hash = |place: u32| hasher.hash(&(if place % 3 == 2 { place - 1 } else { place }).to_le_bytes());
             let hashes: Vec<u64> = (0..names).map(hash).collect();
             let mut table = Counting::new(names);
             hashes.chunks(7).for_each(|hashes| table.count(hashes));
