@@ -11,6 +11,8 @@ mod confinement;
 mod contain;
 mod decode;
 mod decoding;
+mod desk;
+mod diff;
 mod explain;
 mod families;
 #[cfg(feature = "live")]
@@ -68,6 +70,7 @@ enum Command {
     Names(names::Arguments),
     Collisions(collisions::Arguments),
     Contain(contain::Arguments),
+    Diff(diff::Arguments),
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
@@ -109,6 +112,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Names(arguments) => names::run(&arguments),
         Command::Collisions(arguments) => collisions::run(&arguments),
         Command::Contain(arguments) => contain::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -72,6 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return follow(arguments, &catalog);
     }
     let settings = arguments.matching.settings(&catalog)?;
+    let desk = arguments.output.desk(&settings.masking)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -88,6 +89,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
 
+    let report = report.with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(&settings);
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
@@ -119,7 +121,8 @@ fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
     let settings = arguments.matching.settings(catalog)?;
-    let report = pipeline::follow(catalog, &mut follow, &settings, &stop);
+    let desk = arguments.output.desk(&settings.masking)?;
+    let report = pipeline::follow(catalog, &mut follow, &settings, &stop).with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(&settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, whole)

@@ -20,13 +20,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::almanac::Clock;
 use super::live_state::{InterfaceCounts, LiveState};
+use super::networks::NetworkCount;
 use super::plan::Plan;
 use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
 use crate::dga::{Family, FamilyId};
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
-use crate::export::{EventLog, StateFile};
+use crate::export::{EventLog, Networks, StateFile};
 use crate::ledger::{Key, Ledger, Verdict};
 
 /// How often a snapshot is made.
@@ -78,6 +79,7 @@ pub struct Sensor {
     started: Timestamp,
     retired_before: Option<Day>,
     sources: Vec<(u64, u64)>,
+    networks: NetworkCount,
     next: Instant,
     next_count: Instant,
     next_age: Instant,
@@ -179,6 +181,7 @@ impl Sensor {
             started,
             retired_before: None,
             sources: vec![],
+            networks: NetworkCount::default(),
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -186,6 +189,11 @@ impl Sensor {
             clock_steps: 0,
         };
         (sensor, board)
+    }
+
+    /// Counts sources by the labels of their networks too.
+    pub fn count_networks(&mut self, networks: Option<Arc<Networks>>) {
+        self.networks = NetworkCount::by(networks);
     }
 
     /// Writes the state as `config` says, on a thread that does `begin` first.
@@ -329,6 +337,7 @@ impl Sensor {
             *verdict = (*verdict).max(Verdict::of(evidence));
         }
         self.sources = vec![(0, 0); state.plan.catalog.iter().len()];
+        self.networks.count(self.sources.len(), &verdicts);
         for ((family, _), verdict) in verdicts {
             let (suspect, infected) = &mut self.sources[usize::from(family)];
             *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
@@ -380,6 +389,7 @@ impl Sensor {
                 capacity: state.ledger().bound() as u64,
                 evicted: saturation.evicted + saturation.evicted_infected,
             },
+            networks: self.networks.rows(catalog),
             series: state.series().map(|series| series.settle()).unwrap_or_default(),
             outputs,
             clock_steps: self.clock_steps,

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::Report;
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
+use crate::export::Origin;
 use crate::ledger::Verdict;
 
 #[derive(Serialize)]
@@ -48,6 +49,8 @@ struct Source<'a> {
     last_seen: String,
     verdict: &'static str,
     names: Vec<String>,
+    #[serde(flatten)]
+    origin: Option<Origin>,
 }
 
 #[derive(Serialize)]
@@ -129,6 +132,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             last_seen: evidence.last_seen.to_string(),
             verdict: Verdict::of(evidence).label(),
             names: evidence.names().map(|place| list.name(place).to_string()).collect(),
+            origin: report.origin(key.source),
         });
         rows(out, sources)?;
     }
@@ -147,11 +151,13 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     });
     rows(out, indicators)?;
-    writeln!(out, "]}}")
+    write!(out, "]")?;
+    report.write_desk_members(out)?;
+    writeln!(out, "}}")
 }
 
 /// The members of an array, each on a line of its own.
-fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
+pub(super) fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
     for (place, row) in rows.enumerate() {
         write!(out, "{}\n  ", if place > 0 { "," } else { "" })?;
         serde_json::to_writer(&mut *out, &row)?;

@@ -1,10 +1,14 @@
 //! The report of a replay: who is infected, what was read, what was lost.
 
+mod abuse;
 mod csv;
+mod desk;
 mod json;
 mod text;
 
-pub(super) use self::text::grouped;
+pub use self::abuse::AbuseFormat;
+pub use self::desk::{Desk, Reporter};
+pub(super) use self::text::{grouped, printable};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -43,6 +47,7 @@ pub struct Report {
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
+    desk: Desk,
 }
 
 /// What became of packets, and of the messages in them.
@@ -119,7 +124,7 @@ impl Report {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         let catalog = catalog.clone();
-        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
+        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused, desk: Desk::default() }
     }
 
     /// Sums up each of its lists as an event.
