@@ -52,3 +52,53 @@ impl NetworkCount {
         of_family.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fs;
+
+    use super::*;
+    use crate::ledger::Masking;
+
+    #[test]
+    fn each_label_has_its_row() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("networks");
+        fs::write(&path, "192.0.2.0/24,a\n192.0.2.128/25,b\n198.51.100.0/24,c\n").unwrap();
+        let mut networks = Networks::new(&Masking::default()).unwrap();
+        networks.add_labels(&path).unwrap();
+        let mut catalog = Catalog::default();
+        ["conficker-a", "conficker-b"].into_iter().for_each(|id| catalog.add(id).unwrap());
+        let mut count = NetworkCount::by(Some(Arc::new(networks)));
+        let sources =
+            [("192.0.2.1", 0, Verdict::Infected), ("192.0.2.2", 0, Verdict::Infected), ("192.0.2.200", 0, Verdict::Suspect)];
+        let more =
+            [("203.0.113.1", 1, Verdict::Infected), ("2001:db8::1", 1, Verdict::Suspect), ("192.0.2.1", 1, Verdict::Suspect)];
+        let sources: HashMap<(FamilyId, IpAddr), Verdict> =
+            sources.into_iter().chain(more).map(|(source, family, of)| ((family, source.parse().unwrap()), of)).collect();
+        // A count begins anew each time.
+        for _ in 0..2 {
+            count.count(2, &sources);
+        }
+        let rows: Vec<_> =
+            count.rows(&catalog).into_iter().map(|row| (row.family, row.network, row.suspect, row.infected)).collect();
+        let wanted = [
+            ("conficker-a", "a", 0, 2),
+            ("conficker-a", "b", 1, 0),
+            ("conficker-a", "c", 0, 0),
+            ("conficker-a", "other", 0, 0),
+            ("conficker-b", "a", 1, 0),
+            ("conficker-b", "b", 0, 0),
+            ("conficker-b", "c", 0, 0),
+            ("conficker-b", "other", 1, 1),
+        ];
+        assert_eq!(
+            rows,
+            wanted.map(|(family, network, suspect, infected)| (family.to_owned(), network.to_owned(), suspect, infected))
+        );
+        let mut none = NetworkCount::by(None);
+        none.count(2, &sources);
+        assert_eq!(none.rows(&catalog), []);
+    }
+}
