@@ -9,9 +9,9 @@ use dgawatch::export::{Comparison, ComparisonFormat, Grouping};
 
 use super::{Failure, say};
 
-/// Compare two reports: which infected sources are new, which persist, which are gone; by family and network.
+/// Compare two reports: which infected sources are new, persist or are gone.
 ///
-/// Takes reports of `replay --format json` or `live --format json`, the earlier first. A source is `new` when it is infected in the later
+/// Counts by family and network. Takes reports of `replay --format json` or `live --format json`, the earlier first. A source is `new` when it is infected in the later
 /// report and was not in the earlier, `persisting` when it was infected and is still seen with listed names, `cleaned` when it was
 /// infected and nothing is seen of it any more. Reports whose sources are masked in different ways are refused.
 #[derive(Args)]

@@ -345,7 +345,7 @@ mod tests {
     #[test]
     fn files_as_people_write_them() {
         let text =
-            "Prefix,Label\r\n# pools\r\n192.0.2.0/24 , \"north, cable\"\r\n192.0.2.7,one host\r\n\r\n2001:db8::/32,north\r\n";
+            "Prefix,Label\r\n# pools\r\n192.0.2.0/24,\"north, cable\"\r\n192.0.2.7 , one host\r\n\r\n2001:db8::/32,north\r\n";
         let networks = labels(text).unwrap();
         assert_eq!(networks.labels(), ["north, cable", "one host", "north"]);
         let label = |source: &str| networks.label(source.parse().unwrap()).map(|place| networks.labels()[place].as_str());
