@@ -194,7 +194,7 @@ fn reports_tell_where_sources_are() {
         let row = report["sources"].as_array().unwrap().iter().find(|row| row["source"] == client).unwrap();
         let told = [&row["network"], &row["country"]].map(|value| value.as_str().unwrap_or("other"));
         assert_eq!(told, [origin[0], origin[2]], "{client}");
-        assert_eq!(row["asn"].as_u64().map_or("other".to_owned(), |number| format!("AS{number}")), origin[1]);
+        assert_eq!(row["asn"].as_u64().map_or_else(|| "other".to_owned(), |number| format!("AS{number}")), origin[1]);
     }
     let rows = report["networks"].as_array().unwrap();
     let got: BTreeMap<_, _> = rows
