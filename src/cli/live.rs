@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::Args;
 use dgawatch::dga::Catalog;
+use dgawatch::export::Grouping;
 use dgawatch::export::http::Server;
 use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
 use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
@@ -81,6 +82,10 @@ impl Arguments {
         lines.push(format!("hold packets against the lists of {} days before and after their own", settings.skew));
         lines.push(format!("watch {} patterns of yours", settings.patterns.own()));
         lines.push(format!("keep evidence of up to {} sources of each family and day", settings.max_sources));
+        if let Some(networks) = self.output.desk(&settings.masking)?.networks {
+            let by: Vec<&str> = networks.groupings().map(Grouping::label).collect();
+            lines.push(format!("count sources by {}; labels: {}", by.join(", "), networks.labels().len()));
+        }
         lines.push(format!("serve HTTP on {}", self.web.config().listen.join(", ")));
         lines.push(match &self.state.directory {
             Some(directory) => format!("write the evidence to {} every {} s", directory.display(), self.state.interval),
@@ -202,6 +207,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
     let series = Some(arguments.web.series());
     let settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
+    let desk = arguments.output.desk(&settings.masking)?;
     let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let notifier = Notifier::connect().map_err(Failure::Said)?;
@@ -224,6 +230,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         live.go_on_from(state.restore(&plan, &say));
     }
     let (mut sensor, board) = Sensor::new(Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
+    sensor.count_networks(desk.networks.clone());
     if let Some(state) = &state {
         sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
     }
@@ -263,7 +270,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let serving = !server.is_finished();
     stop_serving.store(true, Ordering::Relaxed);
     let served = server.join().unwrap_or_else(|_| Err("the HTTP server died: a fault of dgawatch, told above".to_owned()));
-    let whole = arguments.output.write(&report)? & all_told(plan.settings());
+    let whole = arguments.output.write(&report.with_desk(desk))? & all_told(plan.settings());
     served.map_err(Failure::Said)?;
     if whole && serving { Ok(()) } else { Err(Failure::Reported) }
 }

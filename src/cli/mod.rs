@@ -12,6 +12,8 @@ mod confinement;
 mod contain;
 mod decode;
 mod decoding;
+mod desk;
+mod diff;
 mod explain;
 mod families;
 #[cfg(feature = "live")]
@@ -70,6 +72,7 @@ enum Command {
     Collisions(collisions::Arguments),
     Contain(contain::Arguments),
     Compile(compile::Arguments),
+    Diff(diff::Arguments),
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
@@ -112,6 +115,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Collisions(arguments) => collisions::run(&arguments),
         Command::Contain(arguments) => contain::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),

@@ -73,6 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.follow {
         return follow(arguments, &catalog, &settings);
     }
+    let desk = arguments.output.desk(&settings.masking)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -89,6 +90,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     });
     bar.finish_and_clear();
 
+    let report = report.with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(&settings);
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
@@ -124,7 +126,8 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     warning.iter().for_each(|warning| say(warning));
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
-    let report = pipeline::follow(catalog, &mut follow, settings, &stop);
+    let desk = arguments.output.desk(&settings.masking)?;
+    let report = pipeline::follow(catalog, &mut follow, settings, &stop).with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(settings);
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 use dgawatch::dga::Catalog;
-use dgawatch::export::{EventLog, Report, ReportFormat};
+use dgawatch::export::{AbuseFormat, Desk, EventLog, Report, ReportFormat};
 use dgawatch::ledger::{Masking, Prefix, PseudonymKey};
 use dgawatch::pipeline::Settings;
 use dgawatch::watchlist::{Patterns, SearchList};
 
 use super::decoding::Decoding;
+use super::desk::DeskFlags;
 use super::{Failure, say};
 
 #[derive(Args)]
@@ -149,6 +150,9 @@ pub(super) struct Output {
     /// Sources shown of each family and day in the text report, the weightiest first; 0 for all
     #[arg(long, value_name = "N", default_value = "20")]
     top: usize,
+
+    #[command(flatten)]
+    desk: DeskFlags,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -159,22 +163,59 @@ enum Format {
     Json,
     /// The sources, one a row
     Csv,
+    /// Infected sources as CSV with the columns of Shadowserver's sinkhole-DNS report
+    Shadowserver,
+    /// Infected sources as events of IntelMQ, one JSON object a line
+    Intelmq,
+    /// Infected sources as XARF 4 reports, one JSON object a line
+    Xarf,
+    /// Infected sources as events in ArcSight's Common Event Format, one a line
+    Cef,
+}
+
+impl Format {
+    /// Where it is for abuse desks.
+    const fn abuse(self) -> Option<AbuseFormat> {
+        match self {
+            Self::Text | Self::Json | Self::Csv => None,
+            Self::Shadowserver => Some(AbuseFormat::Shadowserver),
+            Self::Intelmq => Some(AbuseFormat::Intelmq),
+            Self::Xarf => Some(AbuseFormat::Xarf),
+            Self::Cef => Some(AbuseFormat::Cef),
+        }
+    }
 }
 
 impl Output {
+    /// Reads what the report is to be told beside what is found, before anything is. `masking` is what becomes of sources.
+    pub(super) fn desk(&self, masking: &Masking) -> Result<Desk, Failure> {
+        if self.format.abuse().is_some() && !masking.is_none() {
+            let why = "what stands for sources there would accuse others: not with --prefix or --pseudonymise";
+            return Err(Failure::Usage(format!("--format for abuse desks names sources; {why}")));
+        }
+        let desk = self.desk.read(masking)?;
+        if self.format == Format::Xarf && desk.reporter.is_none() {
+            say("the XARF reports name nobody who can be asked about them: see --reporter");
+        }
+        Ok(desk)
+    }
+
     /// Writes the report to standard output, and what could not be read to standard error; tells whether all was read.
     pub(super) fn write(&self, report: &Report) -> Result<bool, Failure> {
         let format = match self.format {
-            Format::Text => ReportFormat::Text { top: self.top },
             Format::Json => ReportFormat::Json,
             Format::Csv => ReportFormat::Csv,
+            _ => ReportFormat::Text { top: self.top },
         };
         let captures = report.captures();
         // Where there was none to be read, the report says so.
         let nothing_read = !captures.is_empty() && captures.iter().all(|capture| capture.packets == 0 && capture.error.is_some());
         if self.format != Format::Text || !nothing_read {
             let mut out = BufWriter::new(io::stdout().lock());
-            report.write(format, &mut out)?;
+            match self.format.abuse() {
+                Some(format) => report.write_abuse(format, &mut out)?,
+                None => report.write(format, &mut out)?,
+            }
             out.flush()?;
         }
         let mut whole = true;

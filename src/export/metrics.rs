@@ -135,6 +135,13 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
             to.counter("dgawatch_rendezvous_answers_total", help, &[of, ("kind", kind)], *count);
         }
     }
+    for row in &snapshot.networks {
+        for (verdict, sources) in [("suspect", row.suspect), ("infected", row.infected)] {
+            let help = "Sources in this state on the current list days, by the operator's networks.";
+            let labels = [("network", row.network.as_str()), ("family", &row.family), ("verdict", verdict)];
+            to.gauge("dgawatch_network_sources", help, &labels, sources as f64);
+        }
+    }
     for row in &snapshot.series {
         let help = "Queries for listed names of one source; those without a series of their own together as other.";
         let labels = [("source", row.source.as_str()), ("family", &row.family)];

@@ -5,6 +5,7 @@
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
 mod collisions;
+mod comparison;
 mod containment;
 mod event_log;
 mod events;
@@ -14,6 +15,7 @@ mod lists;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
+mod networks;
 mod plot;
 mod report;
 pub mod series;
@@ -22,6 +24,7 @@ mod state;
 mod target;
 
 pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
+pub use self::comparison::{Comparison, ComparisonFormat};
 pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
@@ -29,7 +32,8 @@ pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
-pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
+pub use self::networks::{Grouping, Networks, Origin};
+pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
 pub use self::target::write_whole;

@@ -33,6 +33,8 @@ pub struct Snapshot {
     pub list_builds: Builds,
     /// What was found, by family.
     pub families: Vec<FamilyCounts>,
+    /// Sources by network, where networks are known: a row for each of them and each family from the start.
+    pub networks: Vec<NetworkSources>,
     /// Matches by source, as [`super::series::Series`] picked them.
     pub series: Vec<SourceSeries>,
     /// The table of evidence.
@@ -105,6 +107,19 @@ pub struct FamilyCounts {
     pub hosts_refused: Vec<(&'static str, u64)>,
     /// What its names resolved to: a kind and how often. Kinds that are known are here with 0 from the start.
     pub answers: Vec<(&'static str, u64)>,
+}
+
+/// The sources of a family in one of the operator's networks, or in none of them (`other`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetworkSources {
+    /// Its label.
+    pub network: String,
+    /// Family.
+    pub family: String,
+    /// Sources that are suspect now.
+    pub suspect: u64,
+    /// Sources that are infected now.
+    pub infected: u64,
 }
 
 /// The matches of a source that has a series of its own, or of `other` sources together.

@@ -116,6 +116,16 @@ impl Masking {
         self.prefix == Prefix::WHOLE && self.pseudonyms.is_none()
     }
 
+    /// Whether pseudonyms stand for addresses.
+    pub const fn has_pseudonyms(&self) -> bool {
+        self.pseudonyms.is_some()
+    }
+
+    /// Leading bits of addresses that are kept, of IPv4 and of IPv6.
+    pub const fn kept_bits(&self) -> (u8, u8) {
+        (self.prefix.v4, self.prefix.v6)
+    }
+
     /// What stands for a source.
     pub fn mask(&self, address: IpAddr) -> IpAddr {
         if self.is_none() {

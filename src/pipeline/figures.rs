@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::live_state::{InterfaceCounts, LiveState};
+use super::networks::NetworkCount;
 use crate::dga::FamilyId;
 use crate::ledger::estimate::Refused;
 use crate::ledger::{Census, Rule, Verdict, Watched};
@@ -24,19 +25,21 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn of(state: &LiveState<'_, '_>) -> Self {
-        Self { sources: count_sources(state), hosts: count_hosts(state) }
+    /// Counts those of networks too.
+    pub(super) fn of(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Self {
+        Self { sources: count_sources(state, networks), hosts: count_hosts(state) }
     }
 }
 
 /// Suspect and infected sources of each family, each once.
-fn count_sources(state: &LiveState<'_, '_>) -> Vec<(u64, u64)> {
+fn count_sources(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Vec<(u64, u64)> {
     let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
     for (key, evidence) in state.ledger().rows() {
         let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
         *verdict = (*verdict).max(Verdict::of(evidence));
     }
     let mut sources = vec![(0, 0); state.plan.catalog.iter().len()];
+    networks.count(sources.len(), &verdicts);
     for ((family, _), verdict) in verdicts {
         let (suspect, infected) = &mut sources[usize::from(family)];
         *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;

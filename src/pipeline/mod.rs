@@ -16,6 +16,8 @@ mod live_state;
 mod messages;
 mod names;
 #[cfg(feature = "live")]
+mod networks;
+#[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
 mod reload;

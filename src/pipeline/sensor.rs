@@ -19,13 +19,14 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use super::almanac::Clock;
 use super::figures::Figures;
 use super::live_state::{InterfaceCounts, LiveState};
+use super::networks::NetworkCount;
 use super::plan::Plan;
 use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
 use crate::dga::{Family, FamilyId};
 use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
-use crate::export::{EventLog, StateFile};
+use crate::export::{EventLog, Networks, StateFile};
 use crate::ledger::{Key, Ledger, Verdict};
 
 /// How often a snapshot is made.
@@ -77,6 +78,7 @@ pub struct Sensor {
     started: Timestamp,
     retired_before: Option<Day>,
     figures: Figures,
+    networks: NetworkCount,
     next: Instant,
     next_count: Instant,
     next_age: Instant,
@@ -178,6 +180,7 @@ impl Sensor {
             started,
             retired_before: None,
             figures: Figures::default(),
+            networks: NetworkCount::default(),
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -185,6 +188,11 @@ impl Sensor {
             clock_steps: 0,
         };
         (sensor, board)
+    }
+
+    /// Counts sources by the labels of their networks too.
+    pub fn count_networks(&mut self, networks: Option<Arc<Networks>>) {
+        self.networks = NetworkCount::by(networks);
     }
 
     /// Writes the state as `config` says, on a thread that does `begin` first.
@@ -284,7 +292,7 @@ impl Sensor {
         }
         if now >= self.next_count {
             state.judge();
-            self.figures = Figures::of(state);
+            self.figures = Figures::of(state, &mut self.networks);
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
@@ -369,6 +377,7 @@ impl Sensor {
                 capacity: state.ledger().bound() as u64,
                 evicted: saturation.evicted + saturation.evicted_infected,
             },
+            networks: self.networks.rows(catalog),
             series: state.series().map(|series| series.settle()).unwrap_or_default(),
             outputs,
             clock_steps: self.clock_steps,

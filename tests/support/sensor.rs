@@ -3,7 +3,9 @@
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
-use dgawatch::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, SourceSeries, Table};
+use dgawatch::export::snapshot::{
+    Builds, FamilyCounts, Interface, NetworkSources, OpenList, Output, Reloads, SourceSeries, Table,
+};
 
 pub fn snapshot() -> Snapshot {
     let mut outcomes = Counts::default();
@@ -44,6 +46,7 @@ pub fn snapshot() -> Snapshot {
             hosts_refused: vec![("upstream", 1)],
             answers: vec![("nxdomain", 19), ("sinkhole", 1)],
         }],
+        networks: vec![NetworkSources { network: "pool north".to_owned(), family: family.clone(), suspect: 1, infected: 1 }],
         series: vec![series("192.0.2.7", 20), series("2001:db8::7", 5), series(SourceSeries::OTHER, 5)],
         table: Table { used: 3, capacity: 1_000_000, evicted: 1 },
         outputs: vec![Output { name: "events", written: 3, failed: 1 }],

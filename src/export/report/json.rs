@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::{Report, caveats};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
+use crate::export::Origin;
 use crate::ledger::{Hosts, Verdict};
 
 #[derive(Serialize)]
@@ -98,6 +99,8 @@ struct Source<'a> {
     #[serde(flatten)]
     counted: Counted,
     names: Vec<String>,
+    #[serde(flatten)]
+    origin: Option<Origin>,
 }
 
 #[derive(Serialize)]
@@ -191,6 +194,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             role: evidence.role().label(),
             counted: Counted::of(hosts),
             names: evidence.names().map(|place| group.names.name(place).to_string()).collect(),
+            origin: report.origin(key.source),
         });
         rows(out, sources)?;
     }
@@ -209,11 +213,13 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         }
     });
     rows(out, indicators)?;
-    writeln!(out, "]}}")
+    write!(out, "]")?;
+    report.write_desk_members(out)?;
+    writeln!(out, "}}")
 }
 
 /// The members of an array, each on a line of its own.
-fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
+pub(super) fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
     for (place, row) in rows.enumerate() {
         write!(out, "{}\n  ", if place > 0 { "," } else { "" })?;
         serde_json::to_writer(&mut *out, &row)?;

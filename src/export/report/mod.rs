@@ -1,10 +1,14 @@
 //! The report of a replay: who is infected, what was read, what was lost.
 
+mod abuse;
 mod csv;
+mod desk;
 mod json;
 mod text;
 
-pub(super) use self::text::grouped;
+pub use self::abuse::AbuseFormat;
+pub use self::desk::{Desk, Reporter};
+pub(super) use self::text::{grouped, printable};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -48,6 +52,7 @@ pub struct Report {
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
+    desk: Desk,
 }
 
 /// What became of packets, and of the messages in them.
@@ -151,7 +156,8 @@ impl Report {
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
         let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
         let catalog = catalog.clone();
-        Self { catalog, captures, found, lists, rows, census, standards, refused, patterns, sightings, sightings_refused }
+        let desk = Desk::default();
+        Self { catalog, captures, found, lists, rows, census, standards, refused, patterns, sightings, sightings_refused, desk }
     }
 
     /// Sums up each of its lists as an event.

@@ -25,6 +25,7 @@ pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Res
     for rows in report.groups() {
         group(report, &rows, &context, top, out)?;
     }
+    report.write_network_tables(top, out)?;
     patterns(report, top, out)?;
     losses(report, out)
 }
@@ -335,7 +336,7 @@ fn minute(time: Timestamp) -> String {
 }
 
 /// A path as a terminal may show it.
-fn printable(path: &str) -> String {
+pub(in crate::export) fn printable(path: &str) -> String {
     path.chars()
         .flat_map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>())
         .collect()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Image;
 use super::layout::Kind;
 use crate::day::Day;
-use crate::dga::{About, Calendar, Draw, Family, Shape};
+use crate::dga::{About, Calendar, Draw, Family, Habit, Shape};
 use crate::name::{Name, RawName};
 use crate::watchlist::pages::{Memory, Part};
 
@@ -79,6 +79,14 @@ impl Family for Compiled {
 
     fn asked(&self) -> Option<u32> {
         self.origin()?.asked()
+    }
+
+    fn habit(&self) -> Option<Habit> {
+        self.origin()?.habit()
+    }
+
+    fn placebo_of(&self) -> Option<(&'static str, u32)> {
+        self.origin()?.placebo_of()
     }
 
     fn worm(&self) -> Option<&'static str> {
