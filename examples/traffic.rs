@@ -1,12 +1,13 @@
 //! Makes a capture like an ISP's span port sees, of any size, with the truth beside it; and checks a report against it.
 //!
 //! ```text
-//! cargo run --release --example traffic -- make PACKETS OUT.pcap      writes OUT.pcap and OUT.pcap.truth
+//! cargo run --release --example traffic -- make PACKETS OUT.pcap [CLIENTS [LISTED]]    writes OUT.pcap and OUT.pcap.truth
 //! dgawatch replay --format json OUT.pcap | cargo run --release --example traffic -- check OUT.pcap.truth
 //! ```
 //!
-//! UDP queries and responses of 100,000 clients, an eighth of them IPv6, a tenth behind VLAN tags; 200,000 honest names of
-//! which few are asked often; 0.2 % names that Conficker A, B and C generate for 2009-04-01; 8 % of other traffic.
+//! UDP queries and responses of 100,000 clients (or CLIENTS), an eighth of them IPv6, a tenth behind VLAN tags; 200,000 honest
+//! names of which few are asked often; 20 of 10,000 lookups (or LISTED) for names that Conficker A, B and C generate for
+//! 2009-04-01, by 500 of the clients, or by all where all lookups are; 8 % of other traffic.
 
 #![allow(clippy::unwrap_used, reason = "a tool for measuring may panic")]
 
@@ -35,14 +36,17 @@ type Truth = BTreeMap<String, (u64, BTreeSet<String>)>;
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["make", packets, path] => make(packets.parse().unwrap(), path),
+        ["make", packets, path] => make(packets.parse().unwrap(), path, Traffic::new(100_000, 20)),
+        ["make", packets, path, clients] => make(packets.parse().unwrap(), path, Traffic::new(clients.parse().unwrap(), 20)),
+        ["make", packets, path, clients, listed] => {
+            make(packets.parse().unwrap(), path, Traffic::new(clients.parse().unwrap(), listed.parse().unwrap()));
+        }
         ["check", path] => check(path),
-        _ => panic!("say `make PACKETS OUT.pcap`, or `check OUT.pcap.truth` with a report on standard input"),
+        _ => panic!("say `make PACKETS OUT.pcap [CLIENTS [LISTED]]`, or `check OUT.pcap.truth` with a report on standard input"),
     }
 }
 
-fn make(packets: usize, path: &str) {
-    let mut traffic = Traffic::new();
+fn make(packets: usize, path: &str, mut traffic: Traffic) {
     let mut out = BufWriter::new(File::create(path).unwrap());
     out.write_all(&USUAL.file(&[])).unwrap();
     for place in 0..packets as u64 {
@@ -77,6 +81,9 @@ fn check(path: &str) {
 
 struct Traffic {
     random: u64,
+    clients: u64,
+    /// Lookups of 10,000 that are for listed names.
+    listed_share: u64,
     honest: Vec<String>,
     listed: Vec<String>,
     /// Responses on their way.
@@ -85,14 +92,24 @@ struct Traffic {
 }
 
 impl Traffic {
-    fn new() -> Self {
+    fn new(clients: u64, listed_share: u64) -> Self {
         let mut catalog = Catalog::default();
         catalog.add("conficker").unwrap();
-        let mut listed = vec![];
+        let (mut listed, mut lists) = (vec![], BTreeMap::<String, u8>::new());
         for (_, family) in catalog.iter() {
-            family.names("2009-04-01".parse().unwrap(), &mut |name| listed.push(name.to_string()));
+            for day in ["2009-03-31", "2009-04-01", "2009-04-02"] {
+                family.names(day.parse().unwrap(), &mut |name| {
+                    *lists.entry(name.to_string()).or_default() += 1;
+                    if day == "2009-04-01" {
+                        listed.push(name.to_string());
+                    }
+                });
+            }
         }
-        let mut traffic = Self { random: 1, honest: vec![], listed, waiting: vec![], truth: Truth::new() };
+        // One that several lists hold counts several times.
+        listed.retain(|name| lists[name] == 1);
+        let (honest, waiting) = (vec![], vec![]);
+        let mut traffic = Self { random: 1, clients, listed_share, honest, listed, waiting, truth: Truth::new() };
         traffic.honest = (0..200_000).map(|_| traffic.honest_name()).collect();
         traffic
     }
@@ -110,9 +127,10 @@ impl Traffic {
     }
 
     fn lookup(&mut self) -> Vec<u8> {
-        let listed = self.below(500) == 0;
+        let listed = self.below(10_000) < self.listed_share;
         // Few of the infected ask for most of the listed names.
-        let number = if listed { self.below(500) * 199 } else { self.below(100_000) };
+        let few = listed && self.listed_share < 10_000;
+        let number = if few { self.below(500) * (self.clients / 500) } else { self.below(self.clients) };
         let (client, tags) = client(number, 1_024 + self.below(60_000) as u16);
         let resolver = at(if client.is_ipv4() { "192.0.2.53" } else { "2001:db8:ffff::53" }, 53);
         let name = if listed {
@@ -142,7 +160,7 @@ impl Traffic {
     }
 
     fn other(&mut self) -> Vec<u8> {
-        let (number, port) = (self.below(100_000), 1_024 + self.below(60_000) as u16);
+        let (number, port) = (self.below(self.clients), 1_024 + self.below(60_000) as u16);
         let (client, tags) = client(number, port);
         let server = at(if client.is_ipv4() { "203.0.113.80" } else { "2001:db8:eeee::80" }, 443);
         let length = if self.below(2) == 0 { 40 + self.below(60) } else { 300 + self.below(900) };

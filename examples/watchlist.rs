@@ -192,7 +192,7 @@ fn steps_of(size: u32, form: Form) {
     let days = Days { lists };
     let mut watchlist = Watchlist::new(&catalog, &days, hasher.clone(), 1, &patterns, &search_list);
     let noon = Timestamp::from_parts(today().number() as u64 * 86_400 + 43_200, 0);
-    watchlist.find(noon, listed[0].as_raw(), (), &mut |(), _| {});
+    watchlist.find(noon, listed[0].as_raw(), || (), &mut |(), _| {});
     let shape = time(COUNT, || {
         assert_eq!(plain.iter().filter(|name| watchlist.opens(noon, name.as_raw())).count(), 0);
     });
@@ -201,7 +201,7 @@ fn steps_of(size: u32, form: Form) {
             let mut found = 0;
             for name in names {
                 if watchlist.opens(noon, name.as_raw()) {
-                    watchlist.find(noon, name.as_raw(), (), &mut |(), _| found += 1);
+                    watchlist.find(noon, name.as_raw(), || (), &mut |(), _| found += 1);
                 }
             }
             watchlist.flush(&mut |(), _| found += 1);

@@ -84,7 +84,7 @@ fn none_for_a_packet() {
             messages += 1;
             let name = message.question.unwrap().name;
             if watchlist.opens(message.time, name) {
-                watchlist.find(message.time, name, (), &mut found);
+                watchlist.find(message.time, name, || (), &mut found);
             }
         }
         watchlist.flush(&mut found);

@@ -59,6 +59,10 @@ fn hit(source: IpAddr, index: u32, second: u64) -> Hit {
         response: false,
         port: 4_000,
         transport: Transport::Udp,
+        id: 0,
+        recursive: true,
+        server: None,
+        lifetime: None,
         matched: Match { family: 0, list_day: Day::EPOCH, index, collision: false },
     }
 }
@@ -71,8 +75,8 @@ fn fourteen_million_forged_sources() {
     let mut ledger = Ledger::new(1_000_000);
     let ceiling = TAKEN.load(Ordering::Relaxed);
     let aside = ceiling - at_first;
-    // 112 octets a row and two places of 4 in the index, up to the next power of two.
-    assert!(aside < 121_000_000, "{aside} octets are set aside");
+    // 128 octets a row and two places of 4 in the index, up to the next power of two.
+    assert!(aside < 137_000_000, "{aside} octets are set aside");
     MOST.store(ceiling, Ordering::Relaxed);
     let mut longest = Duration::ZERO;
     let mut step = |hit: &Hit| {
@@ -119,7 +123,7 @@ fn names_have_a_bound() {
         }
     }
     let (_, names) = ledger.size();
-    assert!((5_000_000..=5_200_000).contains(&names) && ledger.saturation().names_refused > 0, "{names}");
+    assert!((5_000_000..=6_400_000).contains(&names) && ledger.saturation().names_refused > 0, "{names}");
     let infected = ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
     assert!(infected >= 18_700, "{infected}");
 }
@@ -152,7 +156,7 @@ fn a_million_sources_cross_a_restart() {
     assert!(octets.len() < 40_000_000, "{} octets", octets.len());
     assert!(written < Duration::from_secs(5) && read < Duration::from_secs(10), "{written:?} {read:?}");
     let most = MOST.load(Ordering::Relaxed) - taken;
-    assert!(most < 121_000_000 + restored.ledger.size().1 + 100_000, "{most} octets to read it");
+    assert!(most < 137_000_000 + restored.ledger.size().1 + 100_000, "{most} octets to read it");
     let infected = restored.ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
     assert_eq!(infected, 100_000);
 }

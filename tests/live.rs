@@ -394,7 +394,8 @@ fn memory() {
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().unwrap();
         let report = sensor.stop(0);
         assert_eq!(report["families"][1]["sources"], 1_000);
-        assert!(kilobytes < (16 + 4) << 10, "{kilobytes} kB, the ring included");
+        // Of that, about two while the hosts behind a thousand infected sources are counted.
+        assert!(kilobytes < (18 + 4) << 10, "{kilobytes} kB, the ring included");
     });
 }
 

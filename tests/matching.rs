@@ -105,7 +105,7 @@ fn as_a_map_of_strings_has_it() {
         }
         let (time, raw) = (Timestamp::from_parts(today.number() as u64 * 86_400 + 5, 0), RawName::take(&octets).unwrap());
         if watchlist.opens(time, raw) {
-            watchlist.find(time, raw, asker, &mut take);
+            watchlist.find(time, raw, || asker, &mut take);
         }
         if rng.below(100) == 0 {
             watchlist.flush(&mut take);

@@ -278,20 +278,28 @@ fn bombs() {
             }),
         ),
     ];
+    // How many hosts there are depends on how long was watched, and the zeros are packets of 1970.
+    let found = |report: &Value| {
+        let mut families = report["families"].clone();
+        for family in families.as_array_mut().unwrap() {
+            family.as_object_mut().unwrap().remove("hosts");
+        }
+        families
+    };
     let honest = report(&[], SAMPLE, b"", 0);
     for (name, octets) in &bombs {
         let path = file(&folder, "bomb", octets);
         let stopped = report(&[], &path, b"", 1);
         let error = stopped["captures"][0]["error"].as_str().unwrap();
         assert!(error.starts_with("unpacks to over 250 times its size") && error.ends_with("--max-ratio"), "{name}: {error}");
-        assert_eq!(stopped["families"], honest["families"], "{name}: what was read is kept");
+        assert_eq!(found(&stopped), found(&honest), "{name}: what was read is kept");
         // Also where only a layer further in is one, and through a pipe.
         let nested = report(&[], "-", &gzip(octets), 1);
         assert_eq!(nested["captures"][0]["error"], error);
         let stopped = report(&["--max-ratio", "0", "--max-unpacked", "20M"], &path, b"", 1);
         let error = stopped["captures"][0]["error"].as_str().unwrap();
         assert!(error.starts_with("unpacks to more than 20971520 octets: ") && error.ends_with("--max-unpacked"), "{error}");
-        assert_eq!(stopped["families"], honest["families"]);
+        assert_eq!(found(&stopped), found(&honest));
         let (_, error) = printed(&dgawatch(&["decode", "--max-unpacked", "20M", &path]), 1);
         assert!(error.contains("unpacks to more than 20971520 octets"), "{error}");
     }

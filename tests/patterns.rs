@@ -31,7 +31,7 @@ fn found(watchlist: &mut Watchlist<'_, ()>, patterns: &Patterns, name: &Name) ->
     };
     let time = Timestamp::from_parts(0, 0);
     if watchlist.opens(time, raw) {
-        watchlist.find(time, raw, (), &mut found);
+        watchlist.find(time, raw, || (), &mut found);
         watchlist.flush(&mut found);
     }
     let set: BTreeSet<String> = sighted.iter().map(|id| patterns.pattern(*id).text.clone()).collect();

@@ -22,6 +22,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("crc32fast", &["dga", "ledger"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
+    ("datasketches", &["ledger"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
     ("hashbrown", &["simulate", "watchlist", "ledger"]),

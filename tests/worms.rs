@@ -157,7 +157,7 @@ fn names_are_found_while_hosts_ask() {
                     found.push((matched.list_day, matched.index));
                 };
                 if watchlist.opens(Timestamp::from_nanos(time), name.as_raw()) {
-                    watchlist.find(Timestamp::from_nanos(time), name.as_raw(), (), &mut take);
+                    watchlist.find(Timestamp::from_nanos(time), name.as_raw(), || (), &mut take);
                 }
                 watchlist.flush(&mut take);
                 let expected: Vec<_> = asks.then_some((list_day, 17)).into_iter().collect();
@@ -197,7 +197,7 @@ fn lists_of_several_days() {
     let names = |arguments: &[&str]| printed(&dgawatch(&[&["names", "--format", "csv"], arguments].concat()), 0).0;
     let out = names(&["--family", "necurs-9", "--date", "2015-08-30", "--days", "4"]);
     let rows: Vec<&str> = out.lines().collect();
-    assert_eq!((rows.len(), rows[1]), (1 + 2 * 2_048, "necurs-9,2015-08-28,0,nccojqvabqvkiwhj.mx"));
+    assert_eq!((rows.len(), rows[1]), (1 + 2 * 2_048, "necurs-9,2015-08-28,0,nccojqvabqvkiwhj.mx,2015-08-27,2015-09-01"));
     assert!(rows[1 + 2_048].starts_with("necurs-9,2015-09-01,0,"), "{}", rows[1 + 2_048]);
 
     let explain = ["explain", "--family", "necurs,zloader", "--from", "2015-08-29", "--to", "2015-09-02"];

@@ -43,6 +43,12 @@ impl Header {
         self.flags & 0x8000 > 0
     }
 
+    /// The RD bit: whether the asker wants the answer, not a referral. Responses repeat it.
+    #[inline]
+    pub const fn wants_recursion(self) -> bool {
+        self.flags & 0x0100 > 0
+    }
+
     /// Kind of query, 0 to 15.
     pub const fn opcode(self) -> u8 {
         (self.flags >> 11 & 15) as u8

@@ -24,6 +24,7 @@ mod fragment;
 mod ip;
 mod link;
 mod outcome;
+mod reply;
 mod stream;
 mod tunnel;
 mod walk;
@@ -34,6 +35,7 @@ use std::net::IpAddr;
 pub use self::assemble::{Assembler, Piece, Pieces};
 pub use self::dns::{Header, Question};
 pub use self::outcome::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
+pub(crate) use self::reply::lifetime;
 pub use self::tunnel::Tunnel;
 
 use self::walk::{Datagram, End, Layer};
@@ -90,9 +92,17 @@ pub struct Message<'a> {
     pub question: Option<Question<'a>>,
     /// What it is.
     pub kind: Kind,
+    /// All of it.
+    octets: &'a [u8],
 }
 
-impl Message<'_> {
+impl<'a> Message<'a> {
+    /// All of it, for [`lifetime`].
+    #[inline]
+    pub(crate) const fn octets(&self) -> &'a [u8] {
+        self.octets
+    }
+
     /// Sender, by the innermost IP header.
     pub fn source(&self) -> IpAddr {
         self.addresses.source()
@@ -220,6 +230,7 @@ impl Decoder {
             header,
             question: question.unwrap_or(None),
             kind,
+            octets: datagram.payload,
         })
     }
 }

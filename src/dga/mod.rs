@@ -76,13 +76,27 @@ pub trait Family: Send + Sync {
     /// What its names look like on any day.
     fn shape(&self) -> Shape<'_>;
 
-    /// How many names of a list one host asks for in a round, drawn at random, where that is known.
-    fn asked(&self) -> Option<u32> {
+    /// How infected hosts choose among its names, where that is known.
+    fn habit(&self) -> Option<Habit> {
         None
+    }
+
+    /// How many names of a list one host asks for in a round, where that is known.
+    fn asked(&self) -> Option<u32> {
+        self.habit().map(|habit| match habit {
+            Habit::Sample { names, .. } => names,
+            Habit::All { .. } => self.count(self.since()),
+        })
     }
 
     /// The worm that it is a variant of, where it is one.
     fn worm(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The identifier of the family that this one is a placebo of, which no host asks for on purpose, and how many names it has
+    /// for each of that family's.
+    fn placebo_of(&self) -> Option<(&'static str, u32)> {
         None
     }
 
@@ -120,6 +134,27 @@ pub trait Family: Send + Sync {
             }
         }
     }
+}
+
+/// How infected hosts choose among the names of a list day. Times are in seconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Habit {
+    /// Each host draws so many names at random and asks for them once.
+    Sample {
+        /// How many.
+        names: u32,
+        /// Time from one lookup to the next, at least.
+        pace: f64,
+    },
+    /// Each host asks for all names, round after round.
+    All {
+        /// Time from the start of a round to that of the next.
+        cycle: f64,
+        /// The shortest and longest that it may be.
+        range: (f64, f64),
+        /// Time that a round takes.
+        round: f64,
+    },
 }
 
 /// What is known of a worm's names, for people.
@@ -178,8 +213,9 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// Adds built-in families: one by its identifier, all variants of a worm by the worm's, `synthetic:N`. One that is
-    /// there already is not added again.
+    /// Adds built-in families: one by its identifier, all variants of a worm by the worm's, `synthetic:N`, and
+    /// `placebo:conficker-a` and so on: names of the same kind that no worm asks for. One that is there already is not added
+    /// again.
     ///
     /// # Errors
     /// One sentence when there is no such family.
@@ -189,7 +225,7 @@ impl Catalog {
             return self.insert(Synthetic::new(names_a_day.ok_or_else(|| no_family(id))?));
         }
         let mut found = false;
-        for family in built_in().filter(|family| family.id() == id || family.worm() == Some(id)) {
+        for family in built_in().chain(placebos()).filter(|family| family.id() == id || family.worm() == Some(id)) {
             found = true;
             self.insert_shared(family)?;
         }
@@ -256,6 +292,11 @@ impl Catalog {
 fn built_in() -> impl Iterator<Item = Arc<dyn Family>> {
     let conficker = CONFICKER.into_iter().map(|variant| Arc::new(Conficker::new(variant)) as Arc<dyn Family>);
     conficker.chain(WORMS.into_iter().map(|generator| Arc::new(Generated::new(generator)) as Arc<dyn Family>))
+}
+
+/// They measure what chance does, and are no worms.
+fn placebos() -> impl Iterator<Item = Arc<dyn Family>> {
+    CONFICKER.into_iter().map(|variant| Arc::new(Conficker::placebo(variant)) as Arc<dyn Family>)
 }
 
 fn no_family(id: &str) -> String {

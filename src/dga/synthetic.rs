@@ -3,12 +3,15 @@
 //! Names look like Conficker B's (5 to 11 letters, eight suffixes), so they meet real names as often as a worm's
 //! would. The name of an index is computed from the index alone. Like C's lists, a list may hold a name twice.
 
-use super::{Draw, Family, Shape};
+use super::{Draw, Family, Habit, Shape};
 use crate::day::Day;
 use crate::name::Name;
 
 const SUFFIXES: [&str; 8] = ["cc", "cn", "ws", "com", "net", "org", "info", "biz"];
 const LENGTHS: (usize, usize) = (5, 11);
+
+/// Names that a host is taken to draw.
+const DRAWN: u32 = 500;
 
 /// The family of a number of names a day.
 pub(super) struct Synthetic {
@@ -44,6 +47,16 @@ impl Family for Synthetic {
             draw(seed, &self.suffixes, index, &mut name);
             each(&name);
         }
+    }
+
+    /// Like Conficker C's, where there is enough to draw from.
+    fn habit(&self) -> Option<Habit> {
+        (self.names_a_day >= 10 * DRAWN).then_some(Habit::Sample { names: DRAWN, pace: 10.0 })
+    }
+
+    /// There is no such worm: whoever asks says how many.
+    fn asked(&self) -> Option<u32> {
+        None
     }
 
     fn draw(&self, day: Day) -> Option<Box<dyn Draw>> {

@@ -118,9 +118,17 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
             let help = "Sources in this state on the current list days.";
             to.gauge("dgawatch_sources", help, &[of, ("verdict", verdict)], sources as f64);
         }
-        for (bound, hosts) in ["low", "best", "high"].into_iter().zip(found.hosts.into_iter().flatten()) {
-            let help = "Infected hosts behind the sources, where there is an honest number.";
-            to.gauge("dgawatch_hosts_estimate", help, &[of, ("bound", bound)], hosts);
+        if let Some((low, best, high)) = found.hosts {
+            for (bound, hosts) in [("low", Some(low)), ("best", Some(best)), ("high", high)] {
+                let help = "Infected hosts behind the sources, where there is an honest number.";
+                hosts
+                    .into_iter()
+                    .for_each(|hosts| to.gauge("dgawatch_hosts_estimate", help, &[of, ("bound", bound)], hosts as f64));
+            }
+        }
+        for (reason, sources) in &found.hosts_refused {
+            let help = "Infected sources whose hosts are not counted, by reason.";
+            to.gauge("dgawatch_hosts_refused", help, &[of, ("reason", reason)], *sources as f64);
         }
         for (kind, count) in &found.answers {
             let help = "What listed names resolved to.";

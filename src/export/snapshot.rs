@@ -101,8 +101,10 @@ pub struct FamilyCounts {
     pub suspect: u64,
     /// Sources that are infected now.
     pub infected: u64,
-    /// Hosts behind the sources (low, best, high), where there is an honest number.
-    pub hosts: Option<[f64; 3]>,
+    /// Hosts behind the sources (low, best, and high where there is an upper bound), where there is an honest number.
+    pub hosts: Option<(u64, u64, Option<u64>)>,
+    /// Infected sources whose hosts are not counted, by reason. All reasons are here with 0 from the start.
+    pub hosts_refused: Vec<(&'static str, u64)>,
     /// What its names resolved to: a kind and how often. Kinds that are known are here with 0 from the start.
     pub answers: Vec<(&'static str, u64)>,
 }

@@ -1,9 +1,16 @@
 //! What one source did with one list.
 
-use super::Hit;
+use super::askers::Popularity;
 use super::names::{Inserted, Names};
+use super::role::Servers;
+use super::rule::Rule;
+use super::trace::Trace;
+use super::{Hit, Key, Role};
 use crate::day::Timestamp;
 use crate::decode::Transport;
+
+/// Names that are looked at one by one to see which are set aside: of whoever has more the others are enough.
+pub(super) const FEW_TO_SET_ASIDE: u64 = 64;
 
 /// The traces of one source in the names of one family and list day.
 #[derive(Clone, Debug)]
@@ -25,12 +32,32 @@ pub struct Evidence {
     pub port: u16,
     /// What carried the latest.
     pub transport: Transport,
+    /// Distinct names that make a verdict.
+    pub(super) needed: u16,
+    /// Names that others mean for their own sake, up to so many.
+    pub(super) aside: u16,
+    /// Messages in which recursion was wanted, and was not, up to so many.
+    pub(super) recursive: u8,
+    pub(super) iterative: u8,
+    /// What it is in the DNS, as far as it was judged.
+    pub(super) role: Role,
+    /// Whether it asks faster for more names than the hosts that could be behind it.
+    pub(super) reader: bool,
+    /// Kept once there is a verdict.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 impl Evidence {
     /// Evidence of nothing, to which `hit` is about to be added.
-    pub(super) const fn before(hit: &Hit) -> Self {
+    pub(super) const fn before(hit: &Hit, rule: &Rule) -> Self {
         Self {
+            needed: rule.needed,
+            aside: 0,
+            recursive: 0,
+            iterative: 0,
+            role: Role::Client,
+            reader: false,
+            trace: None,
             matches: 0,
             responses: 0,
             first_seen: hit.time,
@@ -46,6 +73,8 @@ impl Evidence {
     #[inline]
     pub(super) fn add(&mut self, hit: &Hit, room: &mut usize) -> Inserted {
         *(if hit.response { &mut self.responses } else { &mut self.matches }) += 1;
+        let wanted = if hit.recursive { &mut self.recursive } else { &mut self.iterative };
+        *wanted = wanted.saturating_add(1);
         self.first_seen = self.first_seen.min(hit.time);
         // Of two at the same time it is the higher port, so that their order does not matter.
         let latest = |time, port, transport| (time, port, transport == Transport::Tcp);
@@ -59,6 +88,23 @@ impl Evidence {
         inserted
     }
 
+    /// Sets names aside and finds what the source is, by what is known of others now.
+    pub(super) fn judge(&mut self, key: &Key, rule: &Rule, popularity: &Popularity, servers: &Servers, forwards: bool) {
+        self.role = servers.role(key.source, (self.recursive, self.iterative), forwards);
+        self.needed = match self.role {
+            Role::Client | Role::Unknown => rule.needed,
+            Role::Forwarder | Role::Resolver => rule.needed_of_crowd,
+        };
+        let distinct = self.distinct_names();
+        self.aside = 0;
+        if distinct <= FEW_TO_SET_ASIDE {
+            let impure = self.names().filter(|index| popularity.is_impure((key.family, key.list_day, *index), rule.list));
+            self.aside = impure.count() as u16;
+        }
+        let most = self.trace.as_ref().map_or(0, |trace| trace.most);
+        self.reader = rule.is_reader(distinct, most, self.matches.max(self.responses));
+    }
+
     /// Names in queries and responses, each counted once.
     pub fn distinct_names(&self) -> u64 {
         self.names.len()
@@ -69,9 +115,29 @@ impl Evidence {
         self.collisions
     }
 
+    /// Those of them that others ask for without anything else of the list.
+    pub fn set_aside(&self) -> u64 {
+        self.aside.into()
+    }
+
     /// Those of them that nobody owns, and that tell.
     pub fn telling_names(&self) -> u64 {
-        self.distinct_names() - u64::from(self.collisions)
+        self.distinct_names().saturating_sub(u64::from(self.collisions) + self.set_aside())
+    }
+
+    /// Telling names that make a verdict: chance gives so many to hardly anybody.
+    pub const fn names_needed(&self) -> u64 {
+        self.needed as u64
+    }
+
+    /// Whether the source expands lists: it asks for more names at once than the hosts behind it could.
+    pub const fn is_reader(&self) -> bool {
+        self.reader
+    }
+
+    /// What the source is in the DNS.
+    pub const fn role(&self) -> Role {
+        self.role
     }
 
     /// Indices of the names, ascending.

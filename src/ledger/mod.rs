@@ -1,21 +1,33 @@
 //! Who asked for listed names: evidence per source, family and list day, and the verdict drawn from it. Names of
 //! patterns are noted beside it and change no verdict.
 //!
-//! Everything here can be added up in any order, as long as there is room; what is given up when there is none depends
-//! on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
+//! Everything that verdicts rest on can be added up in any order, as long as there is room; what is given up when there is
+//! none, and from when on a trace is kept, depends on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
+mod askers;
+mod census;
+mod distinct;
+pub mod estimate;
 mod evidence;
 mod names;
 mod octets;
 mod persist;
+mod role;
 mod rows;
+mod rule;
 mod sightings;
 mod source_key;
 mod table;
+mod tiers;
+mod trace;
 mod verdict;
 
+pub use self::census::{Census, Hosts, Watched};
+pub use self::distinct::{Count, Distinct, EXACT, OtherKey};
 pub use self::evidence::Evidence;
 pub use self::persist::{Context, Restored};
+pub use self::role::Role;
+pub use self::rule::{Rule, Standard};
 pub use self::sightings::{Seen, Sighting};
 pub use self::source_key::{Masking, Prefix, PseudonymKey};
 pub use self::table::{Key, Ledger, News, Saturation};
@@ -40,6 +52,14 @@ pub struct Hit {
     pub port: u16,
     /// What carried the message.
     pub transport: Transport,
+    /// The message's id: the same in what is sent again.
+    pub id: u16,
+    /// Whether recursion was wanted: clients do, resolvers mostly do not.
+    pub recursive: bool,
+    /// Who answered, where that is known.
+    pub server: Option<IpAddr>,
+    /// For how many seconds the answer may be kept, where it tells.
+    pub lifetime: Option<u32>,
     /// Which name.
     pub matched: Match,
 }

@@ -114,9 +114,15 @@ impl<'o> Decoder<'o> {
     }
 
     pub(super) fn address(&mut self) -> Option<IpAddr> {
+        self.address_or_none()?
+    }
+
+    /// An address, or an octet of zero for none.
+    pub(super) fn address_or_none(&mut self) -> Option<Option<IpAddr>> {
         match self.array()? {
-            [4] => Some(self.array::<4>()?.into()),
-            [6] => Some(self.array::<16>()?.into()),
+            [0] => Some(None),
+            [4] => Some(Some(self.array::<4>()?.into())),
+            [6] => Some(Some(self.array::<16>()?.into())),
             _ => None,
         }
     }

@@ -6,7 +6,8 @@
 //! | masking | 8 octets: in which way sources are masked, see [`Masking::tag`] |
 //! | counts | what did not fit, of evidence and of sightings |
 //! | lists | how many; of each the family's id, the list day, what the list is known by |
-//! | rows | how many; of each its list's place, the source, what [`Evidence`] holds, the names as gaps |
+//! | rows | how many; of each its list's place, the source, what [`Evidence`] holds, the names as gaps, the lookups |
+//! | servers | how many; who was seen to answer |
 //! | patterns | how many; of each the set's name and the pattern's text |
 //! | sightings | how many; of each its pattern's place, the source, what [`Seen`] holds |
 //! | checksum | CRC-32 of all before, lowest octet first |
@@ -21,14 +22,15 @@ use std::net::IpAddr;
 
 use super::names::Names;
 use super::octets::{Decoder, Encoder};
-use super::{Evidence, Key, Ledger, Masking, Saturation, Seen};
+use super::trace::Trace;
+use super::{Evidence, Key, Ledger, Masking, Role, Rule, Saturation, Seen};
 use crate::day::{Day, Timestamp};
 use crate::decode::Transport;
 use crate::dga::{Catalog, FamilyId, Shape};
 use crate::watchlist::{PatternId, Patterns};
 
 const MAGIC: &[u8; 8] = b"dgawledg";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// What a ledger speaks of by number.
 #[derive(Clone, Copy)]
@@ -81,6 +83,11 @@ impl Context<'_> {
             write_row(&mut out, key.source, evidence)?;
         }
 
+        let mut servers: Vec<IpAddr> = ledger.answered().copied().collect();
+        servers.sort_unstable();
+        out.number(servers.len() as u64)?;
+        servers.into_iter().try_for_each(|server| out.address(server))?;
+
         let mut patterns: BTreeMap<PatternId, u64> = ledger.sightings().map(|(pattern, _, _)| (pattern, 0)).collect();
         out.number(patterns.len() as u64)?;
         for (place, (pattern, number)) in patterns.iter_mut().enumerate() {
@@ -124,6 +131,7 @@ impl Context<'_> {
 
     fn read_parts(&self, from: &mut Decoder<'_>, bound: usize) -> Option<Restored> {
         let mut ledger = Ledger::new(bound);
+        ledger.judge_by(Rule::of_all(self.catalog), self.masking.tells_hosts_apart());
         let (mut left_out, mut lists) = (vec![], vec![]);
         let mut numbers = [0; 6];
         for number in &mut numbers {
@@ -137,7 +145,8 @@ impl Context<'_> {
         for _ in 0..from.number()? {
             let list = lists.get_mut(from.small::<usize>()?)?;
             let source = from.address()?;
-            let evidence = read_row(from, list.names, &mut ledger)?;
+            let rule = list.key.as_ref().map_or_else(|_| Rule::default(), |(family, _)| ledger.rule(*family));
+            let evidence = read_row(from, list.names, &rule, &mut ledger)?;
             list.rows += 1;
             match list.key {
                 Ok((family, list_day)) => ledger.restore(Key { family, list_day, source }, evidence)?,
@@ -147,6 +156,12 @@ impl Context<'_> {
         for list in lists.iter().filter(|list| list.rows > 0) {
             left_out.extend(list.key.as_ref().err().map(|why| format!("evidence is left out ({} rows): {why}", list.rows)));
         }
+
+        for _ in 0..from.number()? {
+            let server = from.address()?;
+            ledger.servers().add(server);
+        }
+        ledger.judge();
 
         let named = |id| ((&*self.patterns.set(id).name, &*self.patterns.pattern(id).text), id);
         let known: BTreeMap<(&str, &str), PatternId> = self.patterns.ids().map(named).collect();
@@ -225,11 +240,27 @@ fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evid
         out.number((index - next).into())?;
         next = index + 1;
     }
-    Ok(())
+    out.octets(&[evidence.recursive, evidence.iterative])?;
+    let Some(trace) = &evidence.trace else { return out.octets(&[0]) };
+    out.octets(&[1])?;
+    let (window, in_window) = trace.window();
+    for number in [window, in_window.into(), trace.most.into(), trace.lost, trace.packed().len() as u64] {
+        out.number(number)?;
+    }
+    match trace.server {
+        None => out.octets(&[0])?,
+        Some(server) => out.address(server)?,
+    }
+    out.number(trace.latest().into())?;
+    out.number(trace.starts().len() as u64)?;
+    trace.starts().iter().try_for_each(|start| out.octets(&start.to_le_bytes()))?;
+    trace.packed().iter().try_for_each(|lookup| out.octets(&lookup.to_le_bytes()))?;
+    out.number(trace.lifetimes().len() as u64)?;
+    trace.lifetimes().iter().try_for_each(|lifetime| out.octets(&lifetime.to_le_bytes()))
 }
 
-/// Reads a row of a list with so many names. Names for which the ledger has no room are left out, and counted.
-fn read_row(from: &mut Decoder<'_>, names_of_list: u32, ledger: &mut Ledger) -> Option<Evidence> {
+/// Reads a row of a list with so many names and this rule. Names for which the ledger has no room are left out, and counted.
+fn read_row(from: &mut Decoder<'_>, names_of_list: u32, rule: &Rule, ledger: &mut Ledger) -> Option<Evidence> {
     let (matches, responses) = (read_count(from)?, read_count(from)?);
     let (first_seen, last_seen) = read_times(from)?;
     let port = from.small()?;
@@ -251,7 +282,46 @@ fn read_row(from: &mut Decoder<'_>, names_of_list: u32, ledger: &mut Ledger) -> 
         next = index + 1;
     }
     let collisions = collisions.min(names.len() as u32);
-    Some(Evidence { matches, responses, first_seen, last_seen, names, collisions, port, transport })
+    let [recursive, iterative] = from.array()?;
+    let trace = match from.array()? {
+        [0] => None,
+        [1] => read_trace(from, ledger)?,
+        _ => return None,
+    };
+    let (needed, aside, role, reader) = (rule.needed, 0, Role::Client, false);
+    Some(Evidence {
+        matches,
+        responses,
+        first_seen,
+        last_seen,
+        names,
+        collisions,
+        port,
+        transport,
+        needed,
+        aside,
+        recursive,
+        iterative,
+        role,
+        reader,
+        trace,
+    })
+}
+
+/// Reads a trace; there is none when the ledger has no room for it.
+fn read_trace(from: &mut Decoder<'_>, ledger: &mut Ledger) -> Option<Option<Box<Trace>>> {
+    let mut trace = Trace::default();
+    let (window, in_window) = (from.number()?, from.small()?);
+    trace.restore_window(window, in_window);
+    (trace.most, trace.lost) = (from.small()?, read_count(from)?);
+    let count = from.small::<usize>()?.checked_mul(size_of::<u64>())?;
+    trace.server = from.address_or_none()?;
+    let (latest, starts) = (from.small()?, from.small::<usize>()?.checked_mul(size_of::<u32>())?);
+    trace.restore_starts(from.octets(starts)?.as_chunks().0.iter().map(|octets| u32::from_le_bytes(*octets)), latest);
+    let lookups = from.octets(count)?.as_chunks().0.iter().map(|octets| u64::from_le_bytes(*octets));
+    let count = from.small::<usize>()?.checked_mul(size_of::<u16>())?;
+    let lifetimes = from.octets(count)?.as_chunks().0.iter().map(|octets| u16::from_le_bytes(*octets));
+    Some(ledger.restore_trace(trace, lookups, lifetimes))
 }
 
 /// A count that others can be added to.

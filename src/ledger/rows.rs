@@ -15,14 +15,13 @@ use std::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 
 use super::names::Names;
-use super::verdict::NAMES_TO_BE_SURE;
 use super::{Evidence, Key};
 
 /// Weights that evidence can have; see [`weight`].
 pub(super) const WEIGHTS: usize = 6;
 
 /// The first weight of the infected.
-pub(super) const INFECTED: usize = NAMES_TO_BE_SURE as usize;
+pub(super) const INFECTED: usize = 3;
 
 /// Rows that are spared in one search for a victim because something was heard of them since they were queued. The
 /// bound keeps a search short when that is true of all.
@@ -34,11 +33,11 @@ const NONE: u32 = u32::MAX;
 /// The weight of a free slot.
 const FREE: u8 = u8::MAX;
 
-/// The weight of evidence: names that tell, up to what makes a verdict, then in steps.
+/// The weight of evidence: names that tell, up to two, then whether they make a verdict, then in steps.
 pub(super) fn weight(evidence: &Evidence) -> usize {
     match evidence.telling_names() {
-        few @ 0..NAMES_TO_BE_SURE => few as usize,
-        NAMES_TO_BE_SURE..7 => INFECTED,
+        few if few < evidence.names_needed() => few.min(2) as usize,
+        0..7 => INFECTED,
         7..31 => INFECTED + 1,
         _ => INFECTED + 2,
     }
@@ -167,6 +166,13 @@ impl Rows {
         &mut slot.evidence
     }
 
+    /// Evidence to judge, of which nothing is heard thereby.
+    #[inline]
+    pub(super) fn judge(&mut self, place: u32) -> (&Key, &mut Evidence) {
+        let slot = &mut self.slots[place as usize];
+        (&slot.key, &mut slot.evidence)
+    }
+
     /// Puts a row into the queue of its weight, if that changed; returns the weight before and now.
     #[inline]
     pub(super) fn weigh(&mut self, place: u32) -> (usize, usize) {
@@ -214,11 +220,21 @@ impl Rows {
         let slot = &mut self.slots[place as usize];
         (slot.weight, slot.chained) = (FREE, self.free);
         // What takes memory of its own leaves with the row.
-        let empty = Evidence { names: Names::NONE, ..slot.evidence };
+        let empty = Evidence { names: Names::NONE, trace: None, ..slot.evidence };
         let evidence = std::mem::replace(&mut slot.evidence, empty);
         self.free = place;
         self.count -= 1;
         (key, evidence)
+    }
+
+    /// Places that were ever used.
+    pub(super) const fn places_used(&self) -> u32 {
+        self.slots.len() as u32
+    }
+
+    /// Whether there is a row at a place.
+    pub(super) fn is_kept(&self, place: u32) -> bool {
+        self.slots[place as usize].weight != FREE
     }
 
     /// The places of rows that are wanted, in no order that means anything.

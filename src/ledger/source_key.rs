@@ -106,6 +106,10 @@ impl Masking {
         });
         Self { prefix, pseudonyms }
     }
+    /// Whether each address stays one source.
+    pub fn tells_hosts_apart(&self) -> bool {
+        self.prefix == Prefix::WHOLE
+    }
 
     /// Whether addresses stay as they are.
     pub fn is_none(&self) -> bool {

@@ -1,11 +1,17 @@
 //! All evidence, by source, family and list day.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::askers::Popularity;
+use super::evidence::FEW_TO_SET_ASIDE;
 use super::names::{Inserted, Names};
+use super::role::Servers;
 use super::rows::{INFECTED, Rows, WEIGHTS};
+use super::rule::{Rules, Standard};
 use super::sightings::Sightings;
-use super::{Evidence, Hit, Seen, Sighting, Verdict};
+use super::trace::{TRACE, Trace};
+use super::{Evidence, Hit, Rule, Seen, Sighting, Verdict};
 use crate::day::Day;
 use crate::dga::FamilyId;
 use crate::watchlist::PatternId;
@@ -34,14 +40,20 @@ impl Key {
 /// shares ([`SHARE`]) stay with those who asked for one name and for two: whoever floods the table with sources of some
 /// weight still leaves others the time to get past it. Which ones are kept depends on the order of hits alone.
 ///
-/// Names beyond the first few of a source take memory of their own, [`NAMES`] octets a row on average at most. Beyond,
-/// no more names are noted, which no verdict depends on.
+/// Names beyond the first few of a source take memory of their own, [`NAMES`] octets a row on average at most, and the
+/// traces of infected sources [`TRACES`]. Beyond, no more are noted, which no verdict depends on.
 pub struct Ledger {
     rows: Rows,
     /// Octets that names may still take.
     room: usize,
+    /// Octets that traces may still take.
+    trace_room: usize,
     saturation: Saturation,
     sightings: Sightings,
+    /// By family.
+    rules: Vec<Rule>,
+    popularity: Popularity,
+    servers: Servers,
 }
 
 /// What did not fit.
@@ -72,6 +84,9 @@ pub struct News<'a> {
 /// Hits whose rows are looked for together.
 const AHEAD: usize = 16;
 
+/// Sources with names of a placebo from which chance is measured.
+const ENOUGH_TO_MEASURE: u64 = 20;
+
 /// The part of the rows that the suspects of each weight keep, whatever comes.
 const SHARE: usize = 32;
 
@@ -79,12 +94,34 @@ const SHARE: usize = 32;
 const NAMES: usize = 256;
 const LEAST_NAMED: usize = 1 << 14;
 
+/// Octets for traces, of so many a row; for as many rows.
+const TRACES: usize = 64;
+
 impl Ledger {
     /// An empty one that keeps evidence of at most `bound` sources, each counted once a family and list day, and for each
     /// set of patterns as many, each counted once a pattern.
     pub fn new(bound: usize) -> Self {
         let room = bound.max(LEAST_NAMED).saturating_mul(NAMES);
-        Self { rows: Rows::new(bound), room, saturation: Saturation::default(), sightings: Sightings::new(bound) }
+        Self {
+            rows: Rows::new(bound),
+            room,
+            trace_room: bound.max(LEAST_NAMED).saturating_mul(TRACES),
+            saturation: Saturation::default(),
+            sightings: Sightings::new(bound),
+            rules: vec![],
+            popularity: Popularity::default(),
+            servers: Servers::default(),
+        }
+    }
+
+    /// Takes rules, one a family; without them each verdict takes three names. `whole` where a source is one address.
+    pub fn judge_by(&mut self, rules: Vec<Rule>, whole: bool) {
+        self.rules = rules;
+        self.servers.blind = !whole;
+    }
+
+    pub(super) fn rule(&self, family: FamilyId) -> Rule {
+        self.rules.get(usize::from(family)).copied().unwrap_or_default()
     }
 
     /// Adds hits in their order; tells when one makes a verdict.
@@ -115,7 +152,17 @@ impl Ledger {
         let key = Key::of(hit);
         let place = place.filter(|place| self.rows.is_at(*place, &key)).or_else(|| self.rows.find(&key));
         let Some(place) = place else { return self.add_new(key, hit) };
-        match self.rows.hear(place).add(hit, &mut self.room) {
+        let rule = self.rule(key.family);
+        let evidence = self.rows.hear(place);
+        let inserted = evidence.add(hit, &mut self.room);
+        if let Some(trace) = &mut evidence.trace {
+            let is_lookup = !hit.response || evidence.matches == 0;
+            trace.add(hit, inserted == Inserted::New, is_lookup, (rule.step, rule.window), &mut self.trace_room);
+        }
+        if let Some(server) = hit.server {
+            self.servers.add(server);
+        }
+        match inserted {
             Inserted::Known => return None,
             Inserted::NoRoom => {
                 self.saturation.names_refused += 1;
@@ -123,9 +170,16 @@ impl Ledger {
             }
             Inserted::New => {}
         }
+        self.ask(&key, place, hit, &rule);
         let (before, now) = self.rows.weigh(place);
         if before >= INFECTED || now < INFECTED {
             return None;
+        }
+        if self.trace_room >= TRACE {
+            self.trace_room -= TRACE;
+            let mut trace = Trace::default();
+            trace.add(hit, true, !hit.response, (rule.step, rule.window), &mut self.trace_room);
+            self.rows.judge(place).1.trace = Some(Box::new(trace));
         }
         if self.rows.is_full() {
             self.keep_shares(place);
@@ -133,15 +187,45 @@ impl Ledger {
         Some(News { key, verdict: Verdict::Infected, evidence: self.rows.row(place).1 })
     }
 
+    /// Counts a source that asks for a name that is new to it, and judges the source where that decides.
+    fn ask(&mut self, key: &Key, place: u32, hit: &Hit, rule: &Rule) {
+        let (_, evidence) = self.rows.judge(place);
+        let (distinct, many) = (evidence.distinct_names(), u64::from(rule.needed));
+        self.popularity.add((key.family, key.list_day, hit.matched.index), distinct >= many);
+        if distinct == many {
+            for index in evidence.names().filter(|index| *index != hit.matched.index) {
+                self.popularity.promote((key.family, key.list_day, index));
+            }
+        }
+        if distinct >= many && distinct <= FEW_TO_SET_ASIDE {
+            let (key, evidence) = self.rows.judge(place);
+            evidence.judge(key, rule, &self.popularity, &self.servers, false);
+        }
+    }
+
+    /// Judges the row at a place by what is known now.
+    fn judge_at(&mut self, place: u32, rules: &Rules) {
+        let (key, evidence) = self.rows.row(place);
+        let upstream = evidence.trace.as_ref().and_then(|trace| trace.server);
+        let forwards = upstream.is_some_and(|source| self.rows.find(&Key { source, ..*key }).is_some());
+        let (key, evidence) = self.rows.judge(place);
+        evidence.judge(key, &rules.of(key.family, key.list_day), &self.popularity, &self.servers, forwards);
+    }
+
     /// Adds the first hit of a source.
     fn add_new(&mut self, key: Key, hit: &Hit) -> Option<News<'_>> {
+        if let Some(server) = hit.server {
+            self.servers.add(server);
+        }
         if self.rows.is_full() && !self.make_room() {
             self.saturation.refused += 1;
             return None;
         }
-        let mut evidence = Evidence::before(hit);
+        let rule = self.rule(key.family);
+        let mut evidence = Evidence::before(hit, &rule);
         evidence.add(hit, &mut self.room);
         let place = self.rows.insert(key, evidence);
+        self.ask(&key, place, hit, &rule);
         Some(News { key, verdict: Verdict::Suspect, evidence: self.rows.row(place).1 })
     }
 
@@ -180,10 +264,10 @@ impl Ledger {
         self.rows.bound()
     }
 
-    /// Octets set aside for rows, and those that names take beyond.
+    /// Octets set aside for rows, and those that names and traces take beyond.
     pub fn size(&self) -> (usize, usize) {
-        let room = self.bound().max(LEAST_NAMED).saturating_mul(NAMES);
-        (self.rows.size(), room - self.room)
+        let room = self.bound().max(LEAST_NAMED).saturating_mul(NAMES + TRACES);
+        (self.rows.size(), room - self.room - self.trace_room)
     }
 
     /// All rows, the weakest first.
@@ -201,6 +285,8 @@ impl Ledger {
     pub fn retire(&mut self, first_open: &[Day], before: Day) -> Vec<(Key, Evidence)> {
         let over = |key: &Key| first_open.get(usize::from(key.family)).is_some_and(|first| key.list_day < *first);
         let places = self.rows.places(over);
+        let rules = self.measured_rules();
+        places.iter().for_each(|place| self.judge_at(*place, &rules));
         let mut retired: Vec<_> = places.into_iter().map(|place| self.take(place)).collect();
         retired.sort_unstable_by_key(|(key, _)| *key);
         self.sightings.retire(before);
@@ -212,8 +298,9 @@ impl Ledger {
         self.sightings.take_sorted()
     }
 
-    /// All evidence in the order of its keys.
-    pub fn into_sorted(self) -> Vec<(Key, Evidence)> {
+    /// All evidence in the order of its keys, judged by what is known in the end.
+    pub fn into_sorted(mut self) -> Vec<(Key, Evidence)> {
+        self.judge();
         let mut rows = self.rows.into_rows();
         rows.sort_unstable_by_key(|(key, _)| *key);
         rows
@@ -228,9 +315,89 @@ impl Ledger {
             self.saturation.refused += evidence.matches + evidence.responses;
             self.release(&evidence);
         } else {
+            let of_many = evidence.distinct_names() >= evidence.names_needed();
+            for index in evidence.names() {
+                self.popularity.add((key.family, key.list_day, index), of_many);
+            }
             self.rows.insert(key, evidence);
         }
         Some(())
+    }
+
+    /// Puts back what was kept of a source past suspicion.
+    pub(super) fn restore_trace(
+        &mut self,
+        mut trace: Trace,
+        lookups: impl Iterator<Item = u64>,
+        lifetimes: impl Iterator<Item = u16>,
+    ) -> Option<Box<Trace>> {
+        self.trace_room = self.trace_room.checked_sub(TRACE)?;
+        lifetimes.enumerate().for_each(|(name, lifetime)| trace.restore_lifetime(name, lifetime, &mut self.trace_room));
+        lookups.for_each(|lookup| trace.restore(lookup, &mut self.trace_room));
+        Some(Box::new(trace))
+    }
+
+    /// Who was seen to answer.
+    pub(super) const fn servers(&mut self) -> &mut Servers {
+        &mut self.servers
+    }
+
+    /// Who was seen to answer, in no order.
+    pub(super) fn answered(&self) -> impl ExactSizeIterator<Item = &IpAddr> {
+        self.servers.iter()
+    }
+
+    /// Judges all evidence by what is known now.
+    pub fn judge(&mut self) {
+        let rules = self.measured_rules();
+        for place in 0..self.rows.places_used() {
+            if self.rows.is_kept(place) {
+                self.judge_at(place, &rules);
+                self.rows.weigh(place);
+            }
+        }
+    }
+
+    /// The rules as far as a placebo measures what chance does: of the sources with one of its names, how many have two.
+    fn measured_rules(&self) -> Rules {
+        let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
+        let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
+        for (key, evidence) in self.rows.iter().filter(|_| any) {
+            if let Some((of, times)) = self.rule(key.family).placebo_of {
+                let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
+                (*all, *one) = (times, *one + 1);
+                *more += u64::from(evidence.distinct_names() > 1);
+            }
+        }
+        let enough = met.into_iter().filter(|(_, (_, one, _))| *one >= ENOUGH_TO_MEASURE);
+        let measured = enough.map(|((family, day), (times, one, more))| {
+            // A Poisson variable of small mean is above one half as often as the mean says, when it is above none.
+            let background = 2.0 * (more + 1) as f64 / one as f64 / f64::from(times);
+            ((family, day), self.rule(family).measured(background))
+        });
+        Rules { measured: measured.collect(), usual: self.rules.clone() }
+    }
+
+    /// Names of a list that are set aside.
+    fn set_aside(&self, family: FamilyId, list_day: Day) -> u32 {
+        self.popularity.set_aside(family, list_day, self.rule(family).list)
+    }
+
+    /// What verdicts on a list rest on, by what is known now.
+    pub fn standards(&self) -> BTreeMap<(FamilyId, Day), Standard> {
+        let rules = self.measured_rules();
+        let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
+        let standard = |(family, list_day)| {
+            let rule = rules.of(family, list_day);
+            let (needed, expected_false) = (rule.needed, rule.expected_false());
+            Standard {
+                needed,
+                expected_false,
+                set_aside: self.set_aside(family, list_day),
+                measured: rules.is_measured(family, list_day),
+            }
+        };
+        lists.into_iter().map(|list| (list, standard(list))).collect()
     }
 
     /// Puts back a name that was written down.
@@ -258,6 +425,7 @@ impl Ledger {
     /// Gives back what the names of evidence take, which is not kept.
     pub(super) fn release(&mut self, evidence: &Evidence) {
         self.room += evidence.names.charged();
+        self.trace_room += evidence.trace.as_ref().map_or(0, |trace| trace.charged());
     }
 
     /// Gives up the weakest row for a newcomer; tells whether there is room now.
@@ -293,202 +461,14 @@ impl Ledger {
     fn take(&mut self, place: u32) -> (Key, Evidence) {
         let row = self.rows.remove(place);
         self.release(&row.1);
+        let (key, evidence) = &row;
+        let of_many = evidence.distinct_names() >= self.rule(key.family).needed.into();
+        for index in evidence.names() {
+            self.popularity.remove((key.family, key.list_day, index), of_many);
+        }
         row
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::day::Timestamp;
-    use crate::decode::Transport;
-    use crate::watchlist::Match;
-
-    /// A hit of the source with this number.
-    fn by(source: u32, index: u32, second: u64) -> Hit {
-        Hit {
-            source: IpAddr::V4(source.into()),
-            time: Timestamp::from_parts(second, 0),
-            response: index.is_multiple_of(2),
-            port: 1_000 + second as u16,
-            transport: Transport::ALL[second as usize % 2],
-            matched: Match { family: 0, list_day: Day::EPOCH, index, collision: index == 9 },
-        }
-    }
-
-    fn hit(source: &str, index: u32, second: u64) -> Hit {
-        Hit { source: source.parse().unwrap(), ..by(0, index, second) }
-    }
-
-    fn kept(ledger: Ledger) -> Vec<String> {
-        let rows = ledger.into_sorted();
-        rows.iter().map(|(key, evidence)| format!("{} {}", key.source, evidence.distinct_names())).collect()
-    }
-
-    #[test]
-    fn evidence_adds_up_in_any_order() {
-        let mut hits: Vec<Hit> =
-            (0..200).map(|n: u32| hit(&format!("192.0.2.{}", n % 7), n % 11, (n * 31 % 17).into())).collect();
-        let report = |hits: &[Hit]| {
-            let mut ledger = Ledger::new(100);
-            hits.iter().for_each(|hit| {
-                ledger.add(hit);
-            });
-            assert_eq!(ledger.saturation(), Saturation::default());
-            format!("{:?}", ledger.into_sorted())
-        };
-        let expected = report(&hits);
-        hits.reverse();
-        assert_eq!(report(&hits), expected);
-    }
-
-    #[test]
-    fn three_names_that_nobody_owns() {
-        let rows: [(&[u32], Verdict); 6] = [
-            (&[1], Verdict::Suspect),
-            (&[1, 1, 1, 1], Verdict::Suspect),
-            (&[1, 2], Verdict::Suspect),
-            (&[1, 2, 3], Verdict::Infected),
-            (&[1, 2, 9], Verdict::Suspect),
-            (&[1, 2, 9, 3], Verdict::Infected),
-        ];
-        for (indices, expected) in rows {
-            let mut ledger = Ledger::new(1);
-            let mut news = vec![];
-            for index in indices {
-                news.extend(ledger.add(&hit("192.0.2.1", *index, 5)).map(|news| news.verdict));
-            }
-            let rows = ledger.into_sorted();
-            assert_eq!(Verdict::of(&rows[0].1), expected, "{indices:?}");
-            // Each verdict is news once.
-            let told: &[Verdict] = &[Verdict::Suspect, Verdict::Infected];
-            assert_eq!(news, told[..1 + usize::from(expected == Verdict::Infected)]);
-        }
-    }
-
-    #[test]
-    fn the_weakest_makes_room() {
-        let mut ledger = Ledger::new(2);
-        for (source, index) in [("192.0.2.1", 1), ("2001:db8::1", 2), ("192.0.2.2", 3), ("192.0.2.2", 4), ("192.0.2.1", 5)] {
-            ledger.add(&hit(source, index, 5));
-        }
-        // The second made room for the third's return, the first for the second time; what is lost is told.
-        assert_eq!((ledger.not_kept(), ledger.saturation().evicted), (2, 2));
-        assert_eq!(kept(ledger), ["192.0.2.1 1", "192.0.2.2 2"]);
-        // The infected stay, and newcomers are only counted.
-        let mut ledger = Ledger::new(2);
-        for source in [1, 2, 3] {
-            (0..3).for_each(|index| {
-                ledger.add(&by(source, index, 5));
-            });
-        }
-        assert_eq!((ledger.not_kept(), ledger.saturation().refused), (3, 3));
-        assert_eq!(kept(ledger), ["0.0.0.1 3", "0.0.0.2 3"]);
-    }
-
-    #[test]
-    fn who_is_heard_of_is_not_the_oldest() {
-        let mut ledger = Ledger::new(4);
-        for source in [1, 2, 3, 4, 1, 1, 5, 6] {
-            ledger.add(&by(source, 1, 5));
-        }
-        assert_eq!(kept(ledger), ["0.0.0.1 1", "0.0.0.4 1", "0.0.0.5 1", "0.0.0.6 1"]);
-    }
-
-    /// Sources of two names each, forged, in any number: who asks for one name after the other still gets past them.
-    #[test]
-    fn each_weight_keeps_its_share() {
-        let bound = 1 << 12;
-        let mut ledger = Ledger::new(bound);
-        for forged in 0..10 * bound as u32 {
-            (0..2).for_each(|index| {
-                ledger.add(&by(1 << 24 | forged, index, 1));
-            });
-            // Asks once in a while, slower than the forged come.
-            if forged % 50 == 0 {
-                ledger.add(&by(7, forged / 50, 1));
-            }
-        }
-        // And forged ones of three names.
-        for forged in 0..10 * bound as u32 {
-            (0..3).for_each(|index| {
-                ledger.add(&by(2 << 24 | forged, index, 1));
-            });
-            if forged % 25 == 0 {
-                ledger.add(&by(8, forged / 25, 1));
-            }
-        }
-        assert!(ledger.len() >= bound - 1 && ledger.saturation().evicted_infected > 0);
-        let rows = ledger.into_sorted();
-        for source in [7, 8] {
-            let row = rows.iter().find(|(key, _)| key.source == IpAddr::V4(source.into()));
-            assert_eq!(row.map(|(_, evidence)| Verdict::of(evidence)), Some(Verdict::Infected), "{source}");
-        }
-    }
-
-    #[test]
-    fn many_at_once_are_one_after_the_other() {
-        let mut state = 3_u64;
-        let hits = std::iter::repeat_with(|| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            by((state >> 33) as u32 % 40, (state >> 50) as u32 % 6, state >> 60)
-        });
-        let hits: Vec<Hit> = hits.take(5_000).collect();
-        // Full nearly always, so that rows are taken out and put in while they are looked for.
-        for bound in [0, 1, 7, 30, 100] {
-            let (mut one, mut all) = (Ledger::new(bound), Ledger::new(bound));
-            let (mut told_one, mut told_all) = (vec![], vec![]);
-            for hit in &hits {
-                told_one.extend(one.add(hit).map(|news| (news.key, news.verdict)));
-            }
-            all.add_all(&hits, |news| told_all.push((news.key, news.verdict)));
-            assert_eq!((told_one, one.saturation()), (told_all, all.saturation()));
-            assert_eq!(format!("{:?}", one.into_sorted()), format!("{:?}", all.into_sorted()));
-        }
-    }
-
-    #[test]
-    fn days_close() {
-        let mut ledger = Ledger::new(100);
-        for n in 0..60 {
-            let mut hit = by(n % 20, n, 5);
-            hit.matched.list_day = Day::EPOCH.plus(n as i32 % 3);
-            ledger.add(&hit);
-        }
-        let retired = ledger.retire(&[Day::EPOCH.plus(2)], Day::EPOCH.plus(2));
-        assert!(retired.is_sorted_by_key(|(key, _)| *key) && retired.iter().all(|(key, _)| key.list_day < Day::EPOCH.plus(2)));
-        assert_eq!((retired.len(), ledger.len()), (40, 20));
-        (0..80).for_each(|n| {
-            ledger.add(&by(1_000 + n, 1, 5));
-        });
-        assert_eq!((ledger.len(), ledger.saturation()), (100, Saturation::default()));
-        assert_eq!(ledger.retire(&[Day::LAST], Day::LAST).len(), 100);
-        assert_eq!(ledger.size().1, 0);
-    }
-
-    /// Against a map that keeps all, with random sources, names and days to retire.
-    #[test]
-    fn rows_are_found_whatever_was_taken_out() {
-        use std::collections::BTreeMap;
-        let mut ledger = Ledger::new(300);
-        let mut oracle: BTreeMap<Key, u64> = BTreeMap::new();
-        let mut state = 7_u64;
-        for step in 0..30_000 {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let mut hit = by((state >> 33) as u32 % 90, (state >> 50) as u32 % 20, 5);
-            hit.matched.list_day = Day::EPOCH.plus(step / 1_000 + (state >> 40) as i32 % 3);
-            ledger.add(&hit);
-            *oracle.entry(Key { family: 0, list_day: hit.matched.list_day, source: hit.source }).or_default() += 1;
-            if step % 1_000 == 999 {
-                let before = Day::EPOCH.plus(step / 1_000 + 1);
-                for (key, evidence) in ledger.retire(&[before], before) {
-                    assert_eq!(oracle.remove(&key), Some(evidence.matches + evidence.responses));
-                }
-                assert!(oracle.keys().all(|key| key.list_day >= before));
-            }
-        }
-        assert_eq!(ledger.not_kept(), 0);
-        let rows: BTreeMap<Key, u64> = ledger.rows().map(|(key, row)| (*key, row.matches + row.responses)).collect();
-        assert_eq!(rows, oracle);
-    }
-}
+mod tests;

@@ -12,14 +12,12 @@ pub enum Verdict {
     Infected,
 }
 
-/// Distinct names of one family and list day from which chance is no explanation any more. An infected host asks for
-/// all 250 (A and B) or 500 (C) within hours; whoever means one real site asks for one.
-pub(super) const NAMES_TO_BE_SURE: u64 = 3;
-
 impl Verdict {
-    /// Judges evidence. Known collisions count for nothing: their visitors are honest.
+    /// Judges evidence: names that nobody owns against the number that chance does not explain, see
+    /// [`Rule`](super::Rule). Whoever reads lists is not infected.
     pub fn of(evidence: &Evidence) -> Self {
-        if evidence.telling_names() >= NAMES_TO_BE_SURE { Self::Infected } else { Self::Suspect }
+        let sure = evidence.telling_names() >= evidence.names_needed() && !evidence.is_reader();
+        if sure { Self::Infected } else { Self::Suspect }
     }
 
     /// The word in reports.

@@ -10,7 +10,7 @@ use super::shelf::Shelf;
 use super::worker::Findings;
 use crate::export::Events;
 use crate::export::series::Series;
-use crate::ledger::{Hit, Ledger, Masking, Sighting};
+use crate::ledger::{Hit, Ledger, Masking, Rule, Sighting};
 #[cfg(feature = "live")]
 use crate::{day::Day, dga::FamilyId};
 
@@ -27,7 +27,8 @@ pub(super) struct Book<'a> {
 
 impl<'a> Book<'a> {
     /// One that goes on from `ledger`.
-    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf, ledger: Ledger) -> Self {
+    pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf, mut ledger: Ledger) -> Self {
+        ledger.judge_by(Rule::of_all(shelf.catalog()), settings.masking.tells_hosts_apart());
         let families = shelf.catalog().ids();
         Self {
             ledger,
@@ -44,7 +45,9 @@ impl<'a> Book<'a> {
         let hits = if masking.is_none() {
             &findings.hits
         } else {
-            masked = findings.hits.iter().map(|hit| Hit { source: masking.mask(hit.source), ..*hit }).collect();
+            let mask = |address| masking.mask(address);
+            let mask = |hit: &Hit| Hit { source: mask(hit.source), server: hit.server.map(mask), ..*hit };
+            masked = findings.hits.iter().map(mask).collect();
             &masked
         };
         for hit in hits {

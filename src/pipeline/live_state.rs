@@ -56,6 +56,11 @@ impl LiveState<'_, '_> {
         self.book.series.as_mut()
     }
 
+    /// Judges all sources by what is known now.
+    pub fn judge(&mut self) {
+        self.book.ledger.judge();
+    }
+
     /// Has `plan` followed from now on. No packet is lost for it, nor what waits to be put together; evidence and counts go on
     /// as far as families, lists and patterns are the same.
     pub fn replace_plan(&mut self, plan: Arc<Plan>) {

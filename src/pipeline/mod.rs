@@ -4,6 +4,8 @@
 mod almanac;
 mod book;
 mod clerk;
+#[cfg(feature = "live")]
+mod figures;
 mod follow;
 #[cfg(feature = "live")]
 mod listener;

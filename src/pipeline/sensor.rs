@@ -7,9 +7,7 @@
 //!
 //! The clerk is never kept waiting: a snapshot is handed over, a state that is still being written is not written twice.
 
-use std::collections::HashMap;
 use std::io::Write;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::almanac::Clock;
+use super::figures::Figures;
 use super::live_state::{InterfaceCounts, LiveState};
 use super::networks::NetworkCount;
 use super::plan::Plan;
@@ -78,7 +77,7 @@ pub struct Sensor {
     keeper: Option<Keeper>,
     started: Timestamp,
     retired_before: Option<Day>,
-    sources: Vec<(u64, u64)>,
+    figures: Figures,
     networks: NetworkCount,
     next: Instant,
     next_count: Instant,
@@ -180,7 +179,7 @@ impl Sensor {
             keeper: None,
             started,
             retired_before: None,
-            sources: vec![],
+            figures: Figures::default(),
             networks: NetworkCount::default(),
             next: now,
             next_count: now,
@@ -270,10 +269,15 @@ impl Sensor {
             // Who asked may have gone.
             let _ = answer.send(page(state, &query));
         }
+        let now = Instant::now();
         if let Some(plan) = self.board.desk.next() {
             state.replace_plan(plan);
+            // What was counted is numbered like the families of the plan before.
+            (self.next, self.next_count) = (now, now);
+            if !state.last {
+                return;
+            }
         }
-        let now = Instant::now();
         if now < self.next && !state.last {
             return;
         }
@@ -287,7 +291,8 @@ impl Sensor {
             (self.board.say)(&why);
         }
         if now >= self.next_count {
-            self.count_sources(state);
+            state.judge();
+            self.figures = Figures::of(state, &mut self.networks);
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
@@ -311,7 +316,8 @@ impl Sensor {
         // A day longer than the lists are open: packets of two interfaces need not come in order.
         let (day, skew) = (latest.day().plus(-1), state.plan.settings.skew);
         let before = day.plus(-i32::from(skew));
-        if self.retired_before.is_none_or(|retired| before > retired) {
+        // In the end once more: what workers find comes after what they counted.
+        if state.last || self.retired_before.is_none_or(|retired| before > retired) {
             self.retired_before = Some(before);
             let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
             let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
@@ -329,32 +335,14 @@ impl Sensor {
         self.clocks = (clock, now);
     }
 
-    /// Suspect and infected sources of each family, each once.
-    fn count_sources(&mut self, state: &LiveState<'_, '_>) {
-        let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
-        for (key, evidence) in state.ledger().rows() {
-            let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
-            *verdict = (*verdict).max(Verdict::of(evidence));
-        }
-        self.sources = vec![(0, 0); state.plan.catalog.iter().len()];
-        self.networks.count(self.sources.len(), &verdicts);
-        for ((family, _), verdict) in verdicts {
-            let (suspect, infected) = &mut self.sources[usize::from(family)];
-            *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
-        }
-    }
-
     fn snapshot(&self, state: &mut LiveState<'_, '_>) -> Snapshot {
         let catalog = &state.plan.catalog;
         let family = |id: FamilyId| catalog.family(id).id().to_owned();
-        let families = catalog.iter().zip(state.matched()).zip(&self.sources);
-        let families = families.map(|(((_, family), &(matches, responses)), &(suspect, infected))| FamilyCounts {
-            family: family.id().to_owned(),
-            matches,
-            responses,
-            suspect,
-            infected,
-            ..FamilyCounts::default()
+        let families = catalog.iter().zip(state.matched()).zip(&self.figures.sources);
+        let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
+            let (hosts, hosts_refused) = self.figures.hosts.get(usize::from(id)).cloned().unwrap_or_default();
+            let (family, answers) = (family.id().to_owned(), vec![]);
+            FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, answers }
         });
         let saturation = state.ledger().saturation();
         let reloads = self.board.desk.counts();

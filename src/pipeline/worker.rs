@@ -8,7 +8,7 @@ use super::Settings;
 #[cfg(feature = "live")]
 use crate::day::Day;
 use crate::day::Timestamp;
-use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport};
+use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport, lifetime};
 use crate::ledger::{Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
@@ -202,7 +202,7 @@ impl Findings {
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
-        look_closer(watchlist, findings, question.name, Asker::of(message));
+        look_closer(watchlist, findings, question.name, Asker::of(message), message.octets());
     }
 }
 
@@ -214,23 +214,33 @@ pub(super) struct Asker {
     time: Timestamp,
     response: bool,
     transport: Transport,
+    id: u16,
+    recursive: bool,
+    /// Who answers, of a response.
+    server: IpAddr,
+    /// For how many seconds the response may be kept, where it tells; read as late as can be.
+    lifetime: Option<u32>,
 }
 
 impl Asker {
-    #[inline(always)]
+    #[inline]
     fn of(message: &Message<'_>) -> Self {
         let (time, transport, response) = (message.time, message.transport, message.header.is_response());
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
-        Self { source, port, time, response, transport }
+        let (id, recursive) = (message.header.id, message.header.wants_recursion());
+        Self { source, port, time, response, transport, id, recursive, server: message.source(), lifetime: None }
     }
 
     /// Enters what was found for a name that it asked for.
     fn enter(self, found: Found, findings: &mut Findings) {
-        let Self { source, port, time, response, transport } = self;
+        let Self { source, port, time, response, transport, id, recursive, server, lifetime } = self;
+        let server = response.then_some(server);
         match found {
-            Found::Listed(matched) => findings.hits.push(Hit { source, time, response, port, transport, matched }),
+            Found::Listed(matched) => {
+                findings.hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched });
+            }
             Found::Watched(pattern) => findings.sightings.push(Sighting { source, time, response, pattern }),
         }
     }
@@ -238,8 +248,9 @@ impl Asker {
 
 /// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
-fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker) {
-    watchlist.find(asker.time, name, asker, &mut |asker, found| asker.enter(found, findings));
+fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker, octets: &[u8]) {
+    let complete = || Asker { lifetime: if asker.response { lifetime(octets) } else { None }, ..asker };
+    watchlist.find(asker.time, name, complete, &mut |asker, found| asker.enter(found, findings));
 }
 
 /// Looks up what waits to be looked up with others.

@@ -16,6 +16,7 @@
 
 mod collision;
 mod filter;
+mod front;
 mod glance;
 mod indicators;
 mod list;
@@ -41,6 +42,7 @@ pub use self::names::Names;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
+use self::front::Front;
 use self::glance::Glance;
 use self::pages::touch;
 use self::pattern::Scratch;
@@ -108,7 +110,8 @@ struct Waiting<T> {
     families: u64,
     /// Whether it is worth a look for patterns, and for what clients append.
     others: bool,
-    asker: T,
+    /// None before the first waits here.
+    asker: Option<T>,
 }
 
 /// The lists of the open days.
@@ -116,14 +119,27 @@ struct OpenLists<'a> {
     catalog: &'a Catalog,
     source: &'a dyn Lists,
     hasher: Hasher,
-    /// Those of each family, as far as they were used.
-    open: Vec<Vec<Open>>,
+    /// Those of each family.
+    open: Vec<OpenFamily>,
     /// Families of which a list was large enough that it must come from memory.
     large: u64,
 }
 
+/// The lists of one family.
+#[derive(Default)]
+struct OpenFamily {
+    lists: Vec<Open>,
+    /// Names that were looked for in them. From the first on they are all there.
+    used: usize,
+    /// How many will have been when a front pays: days may change with every packet.
+    front_from: usize,
+    /// What is looked into before them.
+    front: Option<Front>,
+}
+
 struct Open {
     list_day: Day,
+    /// Kept from the days before, where it was used.
     list: Option<Arc<List>>,
 }
 
@@ -166,8 +182,10 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     /// Suffixes are tried from the longest on. The first after which something is found counts, and a name that is listed
     /// itself counts as that, so that no message counts twice. To be called where [`Self::opens`] says so; apart from it
     /// and never in its place, so that what few names need leaves no trace in the loop that all of them go through.
+    ///
+    /// `asker` is called for names that are found, and for those that wait: it may take a while.
     #[inline(never)]
-    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: T, found: &mut dyn FnMut(T, Found)) {
+    pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: impl Fn() -> T, found: &mut dyn FnMut(T, Found)) {
         if time.day() != self.today {
             // Those that wait are of the days that were open until now.
             self.flush(found);
@@ -180,12 +198,17 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             return;
         }
         if self.count == self.waiting.len() {
-            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker });
+            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker: None });
         }
         let waiting = &mut self.waiting[self.count];
         waiting.name.set(name);
         waiting.hash = List::hash(&self.lists.hasher, &waiting.name);
-        (waiting.families, waiting.others, waiting.asker) = (families, others, asker);
+        if self.count == 0 && !others && families & self.lists.large == 0 {
+            // Nothing would come from memory earlier, and nobody is before it.
+            self.lists.find(families, waiting.hash, &waiting.name, &mut |matched| found(asker(), Found::Listed(matched)));
+            return;
+        }
+        (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
         self.count += 1;
         if self.count == TOGETHER {
             self.flush(found);
@@ -198,11 +221,12 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let names = &waiting[..std::mem::take(&mut self.count)];
         self.lists.fetch(names);
         for name in names {
+            let asker = name.asker.expect("who waits has an asker");
             let listed = self.lists.find(name.families, name.hash, &name.name, &mut |matched| {
-                found(name.asker, Found::Listed(matched));
+                found(asker, Found::Listed(matched));
             });
             if name.others {
-                self.find_others(listed, &name.name, &mut |what| found(name.asker, what));
+                self.find_others(listed, &name.name, &mut |what| found(asker, what));
             }
         }
         self.waiting = waiting;
@@ -235,13 +259,13 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         self.days.insert(today);
         let OpenLists { catalog, open: lists, .. } = &mut self.lists;
         let mut before = std::mem::take(lists);
-        before.resize_with(catalog.iter().len(), Vec::new);
+        before.resize_with(catalog.iter().len(), OpenFamily::default);
         for ((_, family), mut before) in catalog.iter().zip(before) {
             let open = family.calendar().open(today, today, self.skew).map(|list_day| {
-                let kept = before.iter_mut().find(|open| open.list_day == list_day);
+                let kept = before.lists.iter_mut().find(|open| open.list_day == list_day);
                 Open { list_day, list: kept.and_then(|open| open.list.take()) }
             });
-            lists.push(open.collect());
+            lists.push(OpenFamily { lists: open.collect(), ..OpenFamily::default() });
         }
     }
 }
@@ -255,9 +279,27 @@ impl OpenLists<'_> {
         }
         let lists = names.iter().flat_map(|name| {
             let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
-            families.flat_map(|(_, open)| open).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
+            families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
         });
         touch(lists.map(|(list, hash)| list.peek(hash)));
+    }
+
+    /// Takes all lists of a family; when they were used so much that it pays, makes what is looked into before them.
+    #[cold]
+    fn open_all(&mut self, family: FamilyId) {
+        let Self { catalog, source, hasher, open, large } = self;
+        let OpenFamily { lists, used, front_from, front } = &mut open[usize::from(family)];
+        for open in lists.iter_mut() {
+            let edition = catalog.family(family).edition(open.list_day);
+            let list = open.list.get_or_insert_with(|| source.get(family, edition));
+            *large |= u64::from(list.is_large()) << family;
+        }
+        let lists: Vec<&List> = lists.iter().filter_map(|open| open.list.as_deref()).collect();
+        // A name takes ten times as long to put in as a look into a list takes.
+        *front_from = 2 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
+        if *used >= *front_from {
+            *front = Front::of(&lists, |name| List::hash(hasher, name));
+        }
     }
 
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
@@ -267,13 +309,17 @@ impl OpenLists<'_> {
         while left > 0 {
             let family = left.trailing_zeros() as FamilyId;
             left &= left - 1;
-            for open in &mut self.open[usize::from(family)] {
-                let list = open.list.get_or_insert_with(|| {
-                    let edition = self.catalog.family(family).edition(open.list_day);
-                    let list = self.source.get(family, edition);
-                    self.large |= u64::from(list.is_large()) << family;
-                    list
-                });
+            let OpenFamily { used, front_from, .. } = &mut self.open[usize::from(family)];
+            *used += 1;
+            if *used == 1 || *used == *front_from {
+                self.open_all(family);
+            }
+            let OpenFamily { lists, front, .. } = &self.open[usize::from(family)];
+            if front.as_ref().is_some_and(|front| !front.may_hold(hash)) {
+                continue;
+            }
+            for open in lists {
+                let list = open.list.as_ref().expect("all lists of a family are opened at once");
                 if let Some(index) = list.find(hash, name) {
                     found = true;
                     matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });

@@ -3,6 +3,7 @@
 use super::rng::Seed;
 use super::{About, STATUS, Variant};
 use crate::day::Day;
+use crate::dga::Habit;
 
 /// From 2009-04-01 by the host's clock, which was already that day while UTC was still 31 March: hosts then asked
 /// for the list of 31 March (F-Secure weblog, 31 March 2009).
@@ -10,12 +11,14 @@ pub(in crate::dga) const C: Variant = Variant {
     id: "conficker-c",
     seed: Seed { multiplier: 0x2_682D_10B7, divisor: TWO_DAYS, addend: 0xF1E3_4A09, step: 0x4F3D_859E },
     names_a_day: 50_000,
-    asked: 500,
     length: |number| 4 + (number.unsigned_abs() % 6) as usize,
     lengths: (4, 9),
     suffix: |number| (number.unsigned_abs() % 116) as usize,
     suffixes: &SUFFIXES,
     since: Day::of(2009, 3, 31),
+    // 500 of 50,000, drawn anew by each host (Leder and Werner, section 7), one in 10 to 50 s (SRI International, "Conficker C Analysis", 2009).
+    habit: Habit::Sample { names: 500, pace: 10.0 },
+    placebo: ("placebo:conficker-c", 1),
     about: About { until: None, status: STATUS, verified: "reference lists of 7 days" },
 };
 

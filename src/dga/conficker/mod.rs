@@ -12,7 +12,7 @@ mod c;
 mod rng;
 
 use self::rng::{Rng, Seed};
-use super::{About, Family, Shape};
+use super::{About, Family, Habit, Shape};
 use crate::day::Day;
 use crate::name::{Name, RawName};
 
@@ -26,8 +26,6 @@ pub(super) struct Variant {
     id: &'static str,
     seed: Seed,
     names_a_day: u32,
-    /// Names of a list that a host asks for in a round, drawn at random (Leder and Werner, section 7).
-    asked: u32,
     /// Letters of the first label, from a number of the generator.
     length: fn(i32) -> usize,
     /// Shortest and longest of these.
@@ -37,6 +35,10 @@ pub(super) struct Variant {
     suffixes: &'static [&'static str],
     /// First day on which hosts asked.
     since: Day,
+    habit: Habit,
+    /// What the placebo of the variant is called, and its names for each of the variant's: short lists have long placebos, so
+    /// that chance has something to meet.
+    placebo: (&'static str, u32),
     about: About,
 }
 
@@ -44,18 +46,33 @@ pub(super) struct Variant {
 pub(super) struct Conficker {
     variant: &'static Variant,
     suffixes: Vec<Name>,
+    id: &'static str,
+    seed: Seed,
+    names_a_day: u32,
 }
 
 impl Conficker {
     pub(super) fn new(variant: &'static Variant) -> Self {
         let suffixes = variant.suffixes.iter().map(|text| Name::parse(text).expect("the built-in suffixes are names")).collect();
-        Self { variant, suffixes }
+        Self { variant, suffixes, id: variant.id, seed: variant.seed, names_a_day: variant.names_a_day }
+    }
+
+    /// The generator with another constant: names of the same kind that no host of the worm asks for. Other days of the
+    /// worm itself would not do, as hosts with wrong clocks ask for those.
+    pub(super) fn placebo(variant: &'static Variant) -> Self {
+        let (id, times) = variant.placebo;
+        let seed = Seed { addend: variant.seed.addend ^ 0x0055_5555, ..variant.seed };
+        Self { id, seed, names_a_day: variant.names_a_day * times, ..Self::new(variant) }
+    }
+
+    fn is_placebo(&self) -> bool {
+        self.id != self.variant.id
     }
 }
 
 impl Family for Conficker {
     fn id(&self) -> &str {
-        self.variant.id
+        self.id
     }
 
     fn since(&self) -> Day {
@@ -63,27 +80,31 @@ impl Family for Conficker {
     }
 
     fn count(&self, _: Day) -> u32 {
-        self.variant.names_a_day
-    }
-
-    fn asked(&self) -> Option<u32> {
-        Some(self.variant.asked)
+        self.names_a_day
     }
 
     fn worm(&self) -> Option<&'static str> {
-        Some("conficker")
+        (!self.is_placebo()).then_some("conficker")
+    }
+
+    fn habit(&self) -> Option<Habit> {
+        (!self.is_placebo()).then_some(self.variant.habit)
+    }
+
+    fn placebo_of(&self) -> Option<(&'static str, u32)> {
+        self.is_placebo().then_some((self.variant.id, self.variant.placebo.1))
     }
 
     fn about(&self) -> Option<&About> {
-        Some(&self.variant.about)
+        (!self.is_placebo()).then_some(&self.variant.about)
     }
 
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
         let variant = self.variant;
-        let mut rng = Rng::new(&variant.seed, day);
+        let mut rng = Rng::new(&self.seed, day);
         let mut name = Name::root();
         let mut label = [0; 16];
-        for _ in 0..variant.names_a_day {
+        for _ in 0..self.names_a_day {
             let length = (variant.length)(rng.next());
             let label = &mut label[..length];
             label.fill_with(|| letter(rng.next()));
@@ -119,6 +140,7 @@ fn letter(number: i32) -> u8 {
 
 /// A name to look for among a variant's.
 struct Wanted<'a> {
+    family: &'a Conficker,
     variant: &'static Variant,
     label: &'a [u8],
     /// Positions in the suffix table that stand for the name's suffix: C has some twice.
@@ -127,19 +149,19 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     /// Nothing when the variant cannot generate such a name on any day.
-    fn new(family: &Conficker, name: RawName<'a>) -> Option<Self> {
+    fn new(family: &'a Conficker, name: RawName<'a>) -> Option<Self> {
         let (label, suffix) = name.split_first()?;
         let (shortest, longest) = family.variant.lengths;
         let suffixes: Vec<usize> = (0..family.suffixes.len()).filter(|&at| family.suffixes[at].as_wire() == suffix).collect();
         let possible =
             (shortest..=longest).contains(&label.len()) && label.iter().all(u8::is_ascii_lowercase) && !suffixes.is_empty();
-        possible.then_some(Self { variant: family.variant, label, suffixes })
+        possible.then_some(Self { family, variant: family.variant, label, suffixes })
     }
 
     fn search<const LANES: usize>(&self, days: [Day; LANES], found: &mut dyn FnMut(Day, u32)) {
         const BLOCK: usize = 512;
-        let mut lanes = days.map(|day| Lane { rng: Rng::new(&self.variant.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 });
-        while lanes.iter().any(|lane| lane.index < self.variant.names_a_day) {
+        let mut lanes = days.map(|day| Lane { rng: Rng::new(&self.family.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 });
+        while lanes.iter().any(|lane| lane.index < self.family.names_a_day) {
             let first = lanes.each_ref().map(|lane| lane.unread);
             for at in 0..BLOCK {
                 for (lane, first) in lanes.iter_mut().zip(first) {
@@ -174,7 +196,7 @@ impl<const BLOCK: usize> Lane<BLOCK> {
     fn read(&mut self, wanted: &Wanted<'_>) -> Option<u32> {
         let variant = wanted.variant;
         let mut at = 0;
-        while self.index < variant.names_a_day {
+        while self.index < wanted.family.names_a_day {
             let Some(&number) = self.numbers.get(at) else { break };
             let length = (variant.length)(number);
             let Some(letters) = self.numbers.get(at + 1..at + 1 + length) else { break };

@@ -24,6 +24,7 @@
 use crate::day::Day;
 
 /// The constants of one variant (Leder and Werner 2009, table 2).
+#[derive(Clone, Copy)]
 pub(super) struct Seed {
     pub(super) multiplier: u64,
     pub(super) divisor: u64,

@@ -144,9 +144,10 @@ struct Family<'a> {
 
 #[derive(Serialize)]
 struct Hosts {
-    low: f64,
-    best: f64,
-    high: f64,
+    low: u64,
+    best: u64,
+    /// Null where there is no upper bound.
+    high: Option<u64>,
 }
 
 /// What was found, by family.
@@ -158,7 +159,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Families<'_> {
         sources: found.suspect + found.infected,
         infected: found.infected,
         suspect: found.suspect,
-        hosts: found.hosts.map(|[low, best, high]| Hosts { low, best, high }),
+        hosts: found.hosts.map(|(low, best, high)| Hosts { low, best, high }),
     });
     Families { families: families.collect() }
 }

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use super::Report;
-use crate::ledger::Verdict;
+use crate::ledger::{Hosts, Verdict};
 
 /// The columns, named like the members of the JSON report.
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 17] = [
     "source",
     "family",
     "list_day",
@@ -18,14 +18,21 @@ const COLUMNS: [&str; 11] = [
     "verdict",
     "names",
     "known_collisions",
+    "role",
+    "hosts_low",
+    "hosts_best",
+    "hosts_high",
+    "hosts_method",
+    "refused",
 ];
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let mut table = csv::Writer::from_writer(out);
     table.write_record(COLUMNS)?;
-    for (group, list) in report.groups() {
-        for (key, evidence) in group {
-            let names: Vec<String> = evidence.names().map(|place| list.name(place).to_string()).collect();
+    for group in report.groups() {
+        for (key, evidence, hosts) in group.iter() {
+            let [low, best, high, method, refused] = counted(hosts);
+            let names: Vec<String> = evidence.names().map(|place| group.names.name(place).to_string()).collect();
             let mut names = names.join(" ");
             // A spreadsheet would take such a cell for a formula; only a user's own list can bring one.
             if names.starts_with(['=', '+', '-', '@']) {
@@ -43,8 +50,26 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 Verdict::of(evidence).label().to_owned(),
                 names,
                 evidence.collisions().to_string(),
+                evidence.role().label().to_owned(),
+                low,
+                best,
+                high,
+                method,
+                refused,
             ])?;
         }
     }
     table.flush()
+}
+
+/// Low, best, high, method; else the last, why there are none. Without upper bound high is empty.
+fn counted(hosts: &Hosts) -> [String; 5] {
+    match hosts {
+        Ok(estimate) => {
+            let (low, best, high) = estimate.figures();
+            let high = high.map_or_else(String::new, |high| high.to_string());
+            [low.to_string(), best.to_string(), high, estimate.method().label().to_owned(), String::new()]
+        }
+        Err(why) => [String::new(), String::new(), String::new(), String::new(), why.text().to_owned()],
+    }
 }

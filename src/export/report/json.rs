@@ -4,10 +4,10 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Report;
+use super::{Report, caveats};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Origin;
-use crate::ledger::Verdict;
+use crate::ledger::{Hosts, Verdict};
 
 #[derive(Serialize)]
 struct Capture<'a> {
@@ -24,6 +24,17 @@ struct List<'a> {
     family: &'a str,
     list_day: String,
     names: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdicts: Option<Verdicts>,
+}
+
+/// What verdicts on a list rest on.
+#[derive(Serialize)]
+struct Verdicts {
+    names_needed: u16,
+    expected_false: f64,
+    set_aside: u32,
+    background: &'static str,
 }
 
 #[derive(Serialize)]
@@ -34,6 +45,39 @@ struct Family<'a> {
     sources: usize,
     infected: usize,
     suspect: usize,
+    #[serde(flatten)]
+    counted: Counted,
+}
+
+/// The hosts of a row: three figures that stay together, or why there are none.
+#[derive(Serialize)]
+struct Counted {
+    hosts: Option<Figures>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Figures {
+    low: u64,
+    best: u64,
+    /// Null where there is no upper bound.
+    high: Option<u64>,
+    method: &'static str,
+    caveats: Vec<&'static str>,
+}
+
+impl Counted {
+    fn of(hosts: &Hosts) -> Self {
+        match hosts {
+            Ok(estimate) => {
+                let (low, best, high) = estimate.figures();
+                let (method, caveats) = (estimate.method().label(), caveats(estimate));
+                Self { hosts: Some(Figures { low, best, high, method, caveats }), refused: None }
+            }
+            Err(why) => Self { hosts: None, refused: Some(why.text()) },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -48,6 +92,12 @@ struct Source<'a> {
     first_seen: String,
     last_seen: String,
     verdict: &'static str,
+    names_needed: u64,
+    set_aside: u64,
+    reader: bool,
+    role: &'static str,
+    #[serde(flatten)]
+    counted: Counted,
     names: Vec<String>,
     #[serde(flatten)]
     origin: Option<Origin>,
@@ -97,7 +147,13 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "}},\n \"matches_not_kept\": {},\n \"lists\": [", report.refused)?;
     let lists = report.lists.iter().map(|&(id, list_day)| {
         let family = report.catalog.family(id);
-        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day) }
+        let verdicts = report.standards.get(&(id, list_day)).map(|standard| Verdicts {
+            names_needed: standard.needed,
+            expected_false: standard.expected_false,
+            set_aside: standard.set_aside,
+            background: if standard.measured { "measured" } else { "assumed" },
+        });
+        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts }
     });
     rows(out, lists)?;
 
@@ -111,16 +167,17 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             sources: totals.sources,
             infected: totals.infected,
             suspect: totals.sources - totals.infected,
+            counted: Counted::of(report.hosts_of(id)),
         }
     });
     rows(out, families)?;
 
     write!(out, "],\n \"sources\": [")?;
     let mut written = false;
-    for (group, list) in report.groups() {
+    for group in report.groups() {
         write!(out, "{}", if written { "," } else { "" })?;
         written = true;
-        let sources = group.iter().map(|(key, evidence)| Source {
+        let sources = group.iter().map(|(key, evidence, hosts)| Source {
             source: key.source.to_string(),
             family: report.catalog.family(key.family).id(),
             list_day: key.list_day.to_string(),
@@ -131,7 +188,12 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             first_seen: evidence.first_seen.to_string(),
             last_seen: evidence.last_seen.to_string(),
             verdict: Verdict::of(evidence).label(),
-            names: evidence.names().map(|place| list.name(place).to_string()).collect(),
+            names_needed: evidence.names_needed(),
+            set_aside: evidence.set_aside(),
+            reader: evidence.is_reader(),
+            role: evidence.role().label(),
+            counted: Counted::of(hosts),
+            names: evidence.names().map(|place| group.names.name(place).to_string()).collect(),
             origin: report.origin(key.source),
         });
         rows(out, sources)?;

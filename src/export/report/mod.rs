@@ -19,7 +19,8 @@ use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId};
-use crate::ledger::{Evidence, Key, Ledger, Seen, Verdict};
+use crate::ledger::estimate::Estimate;
+use crate::ledger::{Census, Evidence, Hosts, Key, Ledger, Rule, Seen, Standard, Verdict, Watched};
 use crate::watchlist::{Names, PatternId, Patterns};
 
 /// How a report is written.
@@ -43,6 +44,10 @@ pub struct Report {
     found: Found,
     lists: BTreeSet<(FamilyId, Day)>,
     rows: Vec<(Key, Evidence)>,
+    /// The hosts behind them.
+    census: Census,
+    /// What verdicts on each list rest on.
+    standards: BTreeMap<(FamilyId, Day), Standard>,
     refused: u64,
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
@@ -84,6 +89,27 @@ pub struct CaptureSummary {
     pub error: Option<String>,
 }
 
+/// The rows of one family and list day.
+struct Group<'r> {
+    rows: &'r [(Key, Evidence)],
+    /// The hosts behind each.
+    hosts: &'r [Hosts],
+    names: Names,
+    standard: Option<&'r Standard>,
+}
+
+impl<'r> Group<'r> {
+    /// Each row with its hosts.
+    fn iter(&self) -> impl Iterator<Item = (&'r Key, &'r Evidence, &'r Hosts)> + use<'r> {
+        self.rows.iter().zip(self.hosts).map(|((key, evidence), hosts)| (key, evidence, hosts))
+    }
+}
+
+/// The caveats of an estimate as sentences.
+fn caveats(estimate: &Estimate) -> Vec<&'static str> {
+    estimate.caveats().iter().map(|caveat| caveat.text()).collect()
+}
+
 /// What the evidence of one family comes to.
 #[derive(Default)]
 struct FamilyTotals {
@@ -112,6 +138,10 @@ impl Report {
             }
         }
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
+        let spans = captures.iter().filter_map(|capture| capture.span);
+        let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        let watched = Watched { span, lost: 0.0, names_refused: ledger.saturation().names_refused > 0 };
+        let standards = ledger.standards();
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
@@ -123,8 +153,23 @@ impl Report {
         sightings.retain(|(pattern, source, _)| {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
+        let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
+        let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
         let catalog = catalog.clone();
-        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused, desk: Desk::default() }
+        Self {
+            catalog,
+            captures,
+            found,
+            lists,
+            rows,
+            census,
+            standards,
+            refused,
+            patterns,
+            sightings,
+            sightings_refused,
+            desk: Desk::default(),
+        }
     }
 
     /// Sums up each of its lists as an event.
@@ -154,14 +199,23 @@ impl Report {
         }
     }
 
-    /// The rows of each family and list day, with the names of that list.
-    fn groups(&self) -> impl Iterator<Item = (&[(Key, Evidence)], Names)> {
-        self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(|rows| {
+    /// The rows of each family and list day.
+    fn groups(&self) -> impl Iterator<Item = Group<'_>> {
+        let mut first = 0;
+        self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
             let key = rows[0].0;
             let family = self.catalog.family(key.family);
+            let hosts = &self.census.rows[first..first + rows.len()];
+            first += rows.len();
             // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
-            (rows, Names::new(family, family.edition(key.list_day)))
+            let names = Names::new(family, family.edition(key.list_day));
+            Group { rows, hosts, names, standard: self.standards.get(&(key.family, key.list_day)) }
         })
+    }
+
+    /// The hosts of a family.
+    fn hosts_of(&self, id: FamilyId) -> &Hosts {
+        &self.census.families[usize::from(id)]
     }
 
     fn family_totals(&self, id: FamilyId) -> FamilyTotals {

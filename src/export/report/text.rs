@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::{CaptureSummary, Report};
+use super::{CaptureSummary, Group, Report, caveats};
 use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
-use crate::ledger::{Evidence, Key, Seen, Verdict};
+use crate::ledger::estimate::Refused;
+use crate::ledger::{Evidence, Hosts, Key, Role, Seen, Verdict};
 use crate::watchlist::{Names, PatternId, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
@@ -21,8 +22,8 @@ pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Res
     captures(report, out)?;
     summary(report, out)?;
     let context = context(report);
-    for (rows, list) in report.groups() {
-        group(report, rows, &list, &context, top, out)?;
+    for rows in report.groups() {
+        group(report, &rows, &context, top, out)?;
     }
     report.write_network_tables(top, out)?;
     patterns(report, top, out)?;
@@ -91,23 +92,26 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             totals.infected,
             totals.sources - totals.infected
         )?;
+        match report.hosts_of(id) {
+            Ok(hosts) => {
+                wrapped(4, &format!("hosts: {hosts}"), out)?;
+                for caveat in caveats(hosts) {
+                    wrapped(6, caveat, out)?;
+                }
+            }
+            Err(Refused::NoSource) => {}
+            Err(why) => wrapped(4, &format!("hosts: not counted: {}", why.text()), out)?,
+        }
     }
     Ok(())
 }
 
 /// One family and list day: its sources by weight.
-fn group(
-    report: &Report,
-    rows: &[(Key, Evidence)],
-    list: &Names,
-    context: &Context<'_>,
-    top: usize,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let key = rows[0].0;
+fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
+    let key = group.rows[0].0;
     let family = report.catalog.family(key.family);
-    let mut rows: Vec<&(Key, Evidence)> = rows.iter().collect();
-    rows.sort_by_key(|(key, evidence)| {
+    let mut rows: Vec<(&Key, &Evidence, &Hosts)> = group.iter().collect();
+    rows.sort_by_key(|(key, evidence, _)| {
         (
             Reverse(Verdict::of(evidence)),
             Reverse(evidence.distinct_names()),
@@ -115,9 +119,17 @@ fn group(
             key.source,
         )
     });
-    let infected = rows.iter().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).count();
+    let infected = rows.iter().filter(|(_, evidence, _)| Verdict::of(evidence) == Verdict::Infected).count();
 
     writeln!(out, "\n{}, list of {}: {infected} infected, {} suspect", family.id(), key.list_day, rows.len() - infected)?;
+    if let Some(standard) = group.standard.filter(|_| infected > 0) {
+        let aside = match standard.set_aside {
+            0 => String::new(),
+            names => format!("; {} set aside, which people ask for", count(names.into(), "name")),
+        };
+        let needed = format!("  a verdict takes {} names{aside}", standard.needed);
+        wrapped(2, needed.trim_start(), out)?;
+    }
     let figures = ["verdict ", "names", "queries", "replies", "first seen ", "last seen  "];
     writeln!(
         out,
@@ -131,7 +143,7 @@ fn group(
         figures[5].trim_end()
     )?;
     let shown = if top == 0 { rows.len() } else { top.min(rows.len()) };
-    for (key, evidence) in &rows[..shown] {
+    for (key, evidence, hosts) in &rows[..shown] {
         let source = source_column(key.source);
         let verdict = Verdict::of(evidence);
         let Evidence { matches, responses, first_seen, last_seen, .. } = evidence;
@@ -143,8 +155,12 @@ fn group(
             minute(*first_seen),
             minute(*last_seen)
         )?;
-        if verdict == Verdict::Suspect {
-            suspicion(evidence, list, out)?;
+        if evidence.is_reader() {
+            wrapped(4, "reads lists: asks for more names at once than infected hosts do", out)?;
+        } else if verdict == Verdict::Suspect {
+            suspicion(evidence, &group.names, out)?;
+        } else if let Some(hosts) = hosts_behind(evidence.role(), hosts) {
+            wrapped(4, &hosts, out)?;
         }
         if let Some(asked) = family.worm().and_then(|worm| context.get(&(worm, key.source))) {
             wrapped(4, &format!("also asked for {}", asked.join(", ")), out)?;
@@ -154,6 +170,15 @@ fn group(
         writeln!(out, "  … and {} more: --top 0 shows all, --format csv or json lists all", rows.len() - shown)?;
     }
     Ok(())
+}
+
+/// The hosts behind an infected source, unless it is a client that stands for itself.
+fn hosts_behind(role: Role, hosts: &Hosts) -> Option<String> {
+    match hosts {
+        Ok(estimate) if role == Role::Client && estimate.figures().1 == 1 => None,
+        Ok(estimate) => Some(format!("{}, {estimate} hosts behind it", role.label())),
+        Err(why) => Some(format!("{}: {}", role.label(), why.text())),
+    }
 }
 
 /// What else the sources with evidence of a worm asked for.

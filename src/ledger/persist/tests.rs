@@ -69,6 +69,10 @@ fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
         response: nanos.is_multiple_of(2),
         port: nanos as u16,
         transport: Transport::ALL[nanos as usize / 2 % 2],
+        id: 0,
+        recursive: true,
+        server: None,
+        lifetime: None,
         matched: Match {
             family,
             list_day: Day::of(2009, 3, 30).plus((nanos % 3) as i32),
@@ -98,6 +102,7 @@ proptest! {
         let mut ids: Vec<PatternId> = house.patterns.ids().collect();
         ids.sort_unstable();
         let mut ledger = Ledger::new(bound);
+        ledger.judge_by(Rule::of_all(&house.catalog), true);
         hits.iter().for_each(|(source, family, index, nanos)| { ledger.add(&hit(*source, *family, *index, *nanos)); });
         for (source, pattern, nanos) in seen {
             let Hit { source, time, response, .. } = hit(source, 0, 0, nanos);
@@ -228,7 +233,7 @@ fn other_masking_and_other_versions_are_refused() {
         (b"dgawled", "is no evidence"),
         (b"GIF89a....", "is no evidence"),
         (b"dgawledg", "is cut or damaged"),
-        (b"dgawledg\x02....", "is of version 2"),
+        (b"dgawledg\x01....", "is of version 1"),
     ] {
         let refused = house.context().read(octets, 50).err().unwrap();
         assert!(refused.starts_with(why), "{refused}");

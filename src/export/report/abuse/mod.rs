@@ -94,8 +94,8 @@ impl Report {
     }
 
     fn incidents(&self, each: &mut dyn FnMut(&Incident<'_>) -> io::Result<()>) -> io::Result<()> {
-        for (rows, list) in self.groups() {
-            for (key, evidence) in rows {
+        for group in self.groups() {
+            for (key, evidence, _) in group.iter() {
                 let verdict = Verdict::of(evidence);
                 if verdict == Verdict::Suspect && !self.desk.suspects {
                     continue;
@@ -105,7 +105,7 @@ impl Report {
                     evidence,
                     family: self.catalog.family(key.family),
                     verdict,
-                    names: evidence.names().take(NAMES).map(|place| list.name(place).to_string()).collect(),
+                    names: evidence.names().take(NAMES).map(|place| group.names.name(place).to_string()).collect(),
                     origin: self.origin(key.source).unwrap_or_default(),
                     desk: &self.desk,
                 })?;

@@ -1,0 +1,141 @@
+//! How many sources ask for each name, and how many of them ask for others too: names that people mean for their own sake
+//! are told apart from those that only worms ask for.
+
+use hashbrown::HashMap;
+
+use crate::day::Day;
+use crate::dga::FamilyId;
+
+/// Names that are counted at most, over all lists; further ones are never set aside.
+const BOUND: usize = 1 << 20;
+
+/// From so many askers on a name can be told to be somebody's.
+const ENOUGH: u32 = 5;
+
+/// One name of a list: family, list day, index.
+type ListedName = (FamilyId, Day, u32);
+
+/// Names of a list that can be set aside at most: so many, or a hundredth of the list. Few sites are in every mouth; where
+/// more names look like it, sources are forged, or so little was watched that hosts have asked for few names each.
+const FEW: u32 = 5;
+const SHARE: u32 = 100;
+
+#[derive(Clone, Copy, Default)]
+struct Askers {
+    all: u32,
+    /// Those who asked for as many names of the list as make a verdict.
+    of_many: u32,
+}
+
+impl Askers {
+    /// Whether most ask for hardly anything else.
+    const fn are_visitors(self) -> bool {
+        self.all >= ENOUGH && 2 * self.of_many < self.all
+    }
+}
+
+/// Who asks for names, by name.
+#[derive(Default)]
+pub(super) struct Popularity {
+    names: HashMap<ListedName, Askers>,
+    /// How many names of a list are somebody's, by family and list day.
+    impure: HashMap<(FamilyId, Day), u32>,
+}
+
+impl Popularity {
+    /// One more asker of a name, who is one of many or not.
+    pub(super) fn add(&mut self, name: ListedName, of_many: bool) {
+        if self.names.len() >= BOUND && !self.names.contains_key(&name) {
+            return;
+        }
+        let askers = self.names.entry(name).or_default();
+        let before = *askers;
+        askers.all += 1;
+        askers.of_many += u32::from(of_many);
+        let now = *askers;
+        self.turn(name, before, now);
+    }
+
+    /// An asker of a name has become one of many.
+    pub(super) fn promote(&mut self, name: ListedName) {
+        let Some(askers) = self.names.get_mut(&name) else { return };
+        let before = *askers;
+        askers.of_many = askers.all.min(askers.of_many + 1);
+        let now = *askers;
+        self.turn(name, before, now);
+    }
+
+    /// One asker less.
+    pub(super) fn remove(&mut self, name: ListedName, of_many: bool) {
+        let Some(askers) = self.names.get_mut(&name) else { return };
+        let before = *askers;
+        askers.all -= 1;
+        askers.of_many = askers.all.min(askers.of_many.saturating_sub(of_many.into()));
+        let now = *askers;
+        if now.all == 0 {
+            self.names.remove(&name);
+        }
+        self.turn(name, before, now);
+    }
+
+    /// Whether a name of a list of so many tells nothing: most of its askers ask for hardly anything else, so that it is
+    /// somebody's.
+    ///
+    /// Never fixed: after midnight all infected hosts have few names.
+    pub(super) fn is_impure(&self, name: ListedName, list: u32) -> bool {
+        let (family, list_day, _) = name;
+        self.set_aside(family, list_day, list) > 0 && self.names.get(&name).is_some_and(|askers| askers.are_visitors())
+    }
+
+    /// How many names of a list of so many are set aside.
+    pub(super) fn set_aside(&self, family: FamilyId, list_day: Day, list: u32) -> u32 {
+        let impure = self.impure.get(&(family, list_day)).copied().unwrap_or(0);
+        if impure <= (list / SHARE).max(FEW) { impure } else { 0 }
+    }
+
+    /// Counts a name that has become somebody's, or is not any more.
+    fn turn(&mut self, (family, list_day, _): ListedName, before: Askers, now: Askers) {
+        let (before, now) = (before.are_visitors(), now.are_visitors());
+        if before != now {
+            let impure = self.impure.entry((family, list_day)).or_default();
+            *impure = if now { *impure + 1 } else { impure.saturating_sub(1) };
+            if *impure == 0 {
+                self.impure.remove(&(family, list_day));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_people_mean_are_impure() {
+        let mut popularity = Popularity::default();
+        let name = |index| (0, Day::EPOCH, index);
+        (0..4).for_each(|_| popularity.add(name(1), false));
+        assert!(!popularity.is_impure(name(1), 250));
+        popularity.add(name(1), false);
+        assert!(popularity.is_impure(name(1), 250) && !popularity.is_impure(name(2), 250));
+        assert_eq!((popularity.set_aside(0, Day::EPOCH, 250), popularity.set_aside(1, Day::EPOCH, 250)), (1, 0));
+        (0..3).for_each(|_| popularity.promote(name(1)));
+        assert!(!popularity.is_impure(name(1), 250));
+        popularity.remove(name(1), true);
+        (0..3).for_each(|_| popularity.add(name(1), false));
+        assert!(popularity.is_impure(name(1), 250));
+        (0..7).for_each(|_| popularity.remove(name(1), false));
+        popularity.remove(name(1), false);
+        assert!(popularity.names.is_empty() && popularity.impure.is_empty());
+    }
+
+    #[test]
+    fn nobody_can_have_a_whole_list_set_aside() {
+        let mut popularity = Popularity::default();
+        for index in 0..6 {
+            (0..9).for_each(|_| popularity.add((0, Day::EPOCH, index), false));
+            assert_eq!(popularity.is_impure((0, Day::EPOCH, 0), 250), index < 5, "{index}");
+        }
+        assert!(popularity.is_impure((0, Day::EPOCH, 0), 50_000));
+    }
+}

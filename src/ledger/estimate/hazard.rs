@@ -1,0 +1,125 @@
+//! Hosts that each ask for every name once a cycle, seen behind caches: lookups that pass, per time in which they could.
+//!
+//! After a pass a name is hidden for the cache's lifetime. What passes in the rest of the time is a sample of all lookups;
+//! taken in blocks, because hosts sleep at night and a cache hides most when most are awake.
+
+use super::floor::most_within;
+use super::{Caveat, Cycle, Estimate, Method, Refused, Z};
+
+/// Passes are counted in blocks of so many seconds.
+const BLOCK: f64 = 7_200.0;
+
+/// Up to this lifetime an interval is honest; beyond, up to half a cycle, the order of magnitude.
+const SHORT_LIFETIME: f64 = 1_800.0;
+
+/// How far resolvers may be off when they let go of a name, in seconds.
+const SLACK: f64 = 2.0;
+
+/// Cycles whose phases, drawn once, can hide a host behind another all day: fitted to simulated populations of 1 to 1,000
+/// hosts and lifetimes of 5 minutes to an hour, like [`RHYTHM`].
+const CAPTURE: f64 = 5.0;
+
+/// What a daily rhythm may shift a count by, of the share that the cache swallows.
+const RHYTHM: f64 = 0.12;
+
+/// What stands between hosts and sensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Caches {
+    /// How long a name stays cached, in seconds.
+    pub lifetime: f64,
+    /// How far that may be off, in seconds.
+    pub error: f64,
+}
+
+/// Hosts behind the passes of names, given as the ascending times of each in seconds from the start of a span of so many
+/// seconds.
+///
+/// # Errors
+/// Why there is no honest number.
+pub fn hazard(names: &[Vec<f64>], span: f64, cycle: &Cycle, caches: &Caches) -> Result<Estimate, Refused> {
+    let Caches { lifetime, error } = *caches;
+    if lifetime > cycle.length / 2.0 {
+        return Err(Refused::LongLifetime);
+    }
+    let count = names.iter().map(|times| most_within(times, lifetime - SLACK)).max().unwrap_or(0).max(1);
+    let best = rate(names, span, cycle.length, lifetime, count as f64);
+    let passes: usize = names.iter().map(Vec::len).sum();
+    let gaps = passes as f64 / names.len().max(1) as f64;
+    let mut estimate = interval(best, gaps, span, cycle, lifetime, error);
+    for (caveat, holds) in [
+        (Caveat::SeveralCaches, count > 1),
+        (Caveat::OrderOfMagnitude, lifetime > SHORT_LIFETIME),
+        (Caveat::AssumedCycle, !cycle.learned),
+        (Caveat::ShortSpan, span < cycle.length),
+    ] {
+        if holds {
+            estimate = estimate.with(caveat);
+        }
+    }
+    Ok(estimate)
+}
+
+/// Lookups of a name per cycle, hosts that is, averaged over the span.
+pub(super) fn rate(names: &[Vec<f64>], span: f64, cycle: f64, lifetime: f64, caches: f64) -> f64 {
+    let blocks = ((span / BLOCK).ceil() as usize).max(1);
+    let ends = |block: usize| (block as f64 * BLOCK, ((block + 1) as f64 * BLOCK).min(span));
+    let mut passes = vec![0.0; blocks];
+    let mut risk: Vec<f64> = (0..blocks).map(|block| (ends(block).1 - ends(block).0) * caches * names.len() as f64).collect();
+    for time in names.iter().flatten() {
+        let mut block = ((time / BLOCK) as usize).min(blocks - 1);
+        passes[block] += 1.0;
+        while block < blocks && ends(block).0 < time + lifetime {
+            let (from, to) = ends(block);
+            risk[block] -= ((time + lifetime).min(to) - time.max(from)).max(0.0);
+            block += 1;
+        }
+    }
+    risk.iter_mut().for_each(|risk| *risk = risk.max(1e-6));
+    let all = passes.iter().sum::<f64>() / risk.iter().sum::<f64>() * cycle * caches;
+    if all < 4.0 {
+        return few(all, (lifetime / cycle).min(0.999));
+    }
+    let weighted = (0..blocks).map(|block| passes[block] / risk[block] * (ends(block).1 - ends(block).0));
+    weighted.sum::<f64>() * cycle * caches / span
+}
+
+/// The number of hosts `n` at which n / (1 - rho^n) is what was seen: a host does not hide behind itself, so that one
+/// alone comes out as one.
+fn few(seen: f64, rho: f64) -> f64 {
+    let excess = |hosts: f64| hosts / -(hosts * rho.ln()).exp_m1() - seen;
+    let (mut low, mut high) = (1e-9, seen.max(1e-9));
+    if excess(low) >= 0.0 {
+        return seen;
+    }
+    for _ in 0..60 {
+        let middle = f64::midpoint(low, high);
+        if excess(middle) > 0.0 { high = middle } else { low = middle }
+    }
+    low
+}
+
+/// A log-normal interval. Its relative variance adds up: phases that are drawn once and then stay, and finitely many gaps,
+/// as far as the cache swallows lookups; hosts that hide behind another all day; cycles that the ends cut; the error of the
+/// lifetime; the rhythm of the day.
+fn interval(best: f64, gaps: f64, span: f64, cycle: &Cycle, lifetime: f64, error: f64) -> Estimate {
+    let (hosts, rho) = (best.max(1e-3), lifetime / cycle.length);
+    let shadow = hosts * rho;
+    let swallowed = shadow / (1.0 + shadow);
+    let alone = hosts <= 1.2;
+    let phases = if alone { 0.0 } else { 1.0 / hosts };
+    let captured = if alone { 0.0 } else { CAPTURE * rho * rho / (shadow / 5.0).mul_add(shadow / 5.0, 1.0) };
+    let cut = 0.25 / (hosts * (span / cycle.length).powi(2));
+    let variance = swallowed * (phases + 1.0 / gaps.max(1.0))
+        + captured
+        + cut
+        + (hosts * error / cycle.length).powi(2)
+        + (swallowed * RHYTHM).powi(2);
+    let factor = (Z * variance.sqrt()).exp();
+    let mut high = hosts * factor;
+    if hosts < 2.0 {
+        // Others may be hidden in the shadow of the one that is seen.
+        high = high.max(hosts + 0.05_f64.ln() / rho.clamp(1e-6, 0.9).ln());
+    }
+    Estimate::new(Method::Hazard, (hosts / factor, hosts, high))
+        .shared(cycle.range.0 / cycle.length, cycle.range.1 / cycle.length)
+}

@@ -1,0 +1,270 @@
+//! What is kept of a source that is past suspicion: when it asked for some of the names, and how fast for new ones.
+//!
+//! Sixteen octets of a list day's lookups are two of them: time, message id and name in one word, sorted when they are
+//! read, so that their order does not matter.
+
+use std::net::IpAddr;
+
+use super::Hit;
+use crate::day::{Day, Timestamp};
+
+/// Octets that a trace takes without lookups.
+pub(super) const TRACE: usize = size_of::<Trace>() + STARTS * size_of::<u32>();
+
+/// Octets of a lookup.
+const LOOKUP: usize = size_of::<u64>();
+
+/// Room for lookups that is taken first; it doubles.
+const FIRST: usize = 16;
+
+/// A pause of so many seconds is between rounds; so many starts of rounds are kept.
+const PAUSE: u32 = 1_800;
+const STARTS: usize = 16;
+
+/// Names whose lifetimes are kept, at most.
+const WATCHED: usize = 64;
+
+/// The longest lifetime that counts.
+const LONGEST: u32 = 10_800;
+
+/// A lookup with the message id and name of one before it, so many seconds later at most, is the same sent again.
+const RESENT: u64 = 30;
+
+/// Times count hundredths of a second from the day before the list day's.
+const TICKS: u64 = 100;
+const TIME_BITS: u32 = 40;
+
+/// The traces of one source.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    /// Time in ticks, id, name's place among those watched; from the highest bits on.
+    lookups: Vec<u64>,
+    /// Lookups for which there was no room.
+    pub(super) lost: u64,
+    /// The first second of a window in which new names are counted.
+    window: u64,
+    in_window: u32,
+    /// The most names that were new in one window.
+    pub(super) most: u32,
+    /// Who answered: of several the lowest address.
+    pub(super) server: Option<IpAddr>,
+    /// When rounds started, in seconds since 1970: lookups after a pause.
+    starts: Vec<u32>,
+    latest: u32,
+    /// The longest time for which answers let caches keep each watched name, in seconds; 0 where none told.
+    lifetimes: Vec<u16>,
+}
+
+impl Trace {
+    /// Notes a hit: whether its name was new, and the lookup itself if it is one of each `step`th name. `room` is what all
+    /// traces may still take.
+    pub(super) fn add(&mut self, hit: &Hit, is_new: bool, is_lookup: bool, (step, window): (u32, u64), room: &mut usize) {
+        if let Some(server) = hit.server {
+            self.server = Some(self.server.map_or(server, |other| other.min(server)));
+        }
+        if is_new {
+            let (second, _) = hit.time.parts();
+            if second.abs_diff(self.window) >= window {
+                (self.window, self.in_window) = (second, 0);
+            }
+            self.in_window += 1;
+            self.most = self.most.max(self.in_window);
+        }
+        if step > 0
+            && hit.matched.index.is_multiple_of(step)
+            && let Some(lifetime) = hit.lifetime
+        {
+            self.keep_lifetime(hit.matched.index / step, lifetime, room);
+        }
+        if is_lookup && step > 0 {
+            self.note_start(hit.time);
+        }
+        if !is_lookup || step == 0 || !hit.matched.index.is_multiple_of(step) {
+            return;
+        }
+        if self.lookups.len() == self.lookups.capacity() {
+            let more = self.lookups.capacity().max(FIRST);
+            if *room < more * LOOKUP {
+                self.lost += 1;
+                return;
+            }
+            *room -= more * LOOKUP;
+            self.lookups.reserve_exact(more);
+        }
+        self.lookups.push(pack(hit.time, hit.matched.list_day, hit.id, hit.matched.index / step));
+    }
+
+    fn note_start(&mut self, time: Timestamp) {
+        let second = time.parts().0.min(u32::MAX.into()) as u32;
+        if second.saturating_sub(self.latest) > PAUSE && self.starts.len() < STARTS {
+            if self.starts.is_empty() {
+                self.starts.reserve_exact(STARTS);
+            }
+            self.starts.push(second);
+        }
+        self.latest = self.latest.max(second);
+    }
+
+    /// When rounds started, ascending.
+    pub(super) fn starts(&self) -> &[u32] {
+        &self.starts
+    }
+
+    /// Puts back when rounds started, and when the latest lookup was.
+    pub(super) fn restore_starts(&mut self, starts: impl Iterator<Item = u32>, latest: u32) {
+        self.starts.reserve_exact(STARTS);
+        self.starts.extend(starts.take(STARTS));
+        self.latest = latest;
+    }
+
+    /// When the latest lookup was.
+    pub(super) const fn latest(&self) -> u32 {
+        self.latest
+    }
+
+    /// Resolvers keep nothing that does not exist for longer than three hours (BIND's bound), so no name's lifetime needs
+    /// more.
+    fn keep_lifetime(&mut self, name: u32, lifetime: u32, room: &mut usize) {
+        if self.lifetimes.capacity() == 0 {
+            if *room < WATCHED * size_of::<u16>() {
+                return;
+            }
+            *room -= WATCHED * size_of::<u16>();
+            self.lifetimes.reserve_exact(WATCHED);
+        }
+        let name = name as usize;
+        if name >= self.lifetimes.len() && name < WATCHED {
+            self.lifetimes.resize(name + 1, 0);
+        }
+        if let Some(longest) = self.lifetimes.get_mut(name) {
+            *longest = (*longest).max(lifetime.min(LONGEST) as u16);
+        }
+    }
+
+    /// For how long each watched name is kept, 0 where that is not known.
+    pub(super) fn lifetimes(&self) -> &[u16] {
+        &self.lifetimes
+    }
+
+    /// Octets that lookups and lifetimes take.
+    pub(super) fn charged(&self) -> usize {
+        TRACE + self.lookups.capacity() * LOOKUP + self.lifetimes.capacity() * size_of::<u16>()
+    }
+
+    /// The lookups as they are kept.
+    pub(super) fn packed(&self) -> &[u64] {
+        &self.lookups
+    }
+
+    /// Puts back lookups that were written down.
+    pub(super) fn restore(&mut self, lookup: u64, room: &mut usize) {
+        if self.lookups.len() == self.lookups.capacity() {
+            let more = self.lookups.capacity().max(FIRST);
+            if *room < more * LOOKUP {
+                self.lost += 1;
+                return;
+            }
+            *room -= more * LOOKUP;
+            self.lookups.reserve_exact(more);
+        }
+        self.lookups.push(lookup);
+    }
+
+    /// Puts back a lifetime that was written down.
+    pub(super) fn restore_lifetime(&mut self, name: usize, lifetime: u16, room: &mut usize) {
+        self.keep_lifetime(name as u32, lifetime.into(), room);
+    }
+
+    /// Puts back where the counting of new names stood.
+    pub(super) const fn restore_window(&mut self, window: u64, in_window: u32) {
+        (self.window, self.in_window) = (window, in_window);
+    }
+
+    /// Where the counting of new names stands.
+    pub(super) const fn window(&self) -> (u64, u32) {
+        (self.window, self.in_window)
+    }
+
+    /// The lookups of each watched name, as ascending seconds since 1970; what was sent again left out.
+    pub(super) fn times(&self, list_day: Day) -> Vec<Vec<f64>> {
+        let mut lookups = self.lookups.clone();
+        lookups.sort_unstable();
+        let names = lookups.iter().map(|lookup| (lookup & 0xFF) as usize + 1).max().unwrap_or(0);
+        let start = start(list_day) as f64;
+        let mut times = vec![vec![]; names];
+        let mut before: Vec<Vec<(u64, u64)>> = vec![vec![]; names];
+        for lookup in lookups {
+            let (ticks, id, name) = (lookup >> 24, lookup >> 8 & 0xFFFF, (lookup & 0xFF) as usize);
+            let before = &mut before[name];
+            before.retain(|(earlier, _)| ticks - earlier <= RESENT * TICKS);
+            if before.iter().all(|(_, other)| *other != id) {
+                times[name].push(start + ticks as f64 / TICKS as f64);
+            }
+            before.push((ticks, id));
+        }
+        times
+    }
+}
+
+/// The second from which the times of a list day count.
+fn start(list_day: Day) -> u64 {
+    u64::from(list_day.plus(-1).number().max(0).unsigned_abs()) * 86_400
+}
+
+fn pack(time: Timestamp, list_day: Day, id: u16, name: u32) -> u64 {
+    let ticks = (time.as_nanos() / (1_000_000_000 / TICKS)).saturating_sub(start(list_day) * TICKS);
+    ticks.min((1 << TIME_BITS) - 1) << 24 | u64::from(id) << 8 | u64::from(name.min(0xFF))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::Transport;
+    use crate::watchlist::Match;
+
+    fn hit(index: u32, id: u16, nanos: u64) -> Hit {
+        let list_day = Day::of(2009, 3, 31);
+        Hit {
+            source: std::net::Ipv4Addr::LOCALHOST.into(),
+            time: Timestamp::from_nanos(list_day.number().unsigned_abs() as u64 * 86_400_000_000_000 + nanos),
+            response: false,
+            port: 1,
+            transport: Transport::Udp,
+            id,
+            recursive: true,
+            server: None,
+            lifetime: None,
+            matched: Match { family: 0, list_day, index, collision: false },
+        }
+    }
+
+    #[test]
+    fn lookups_in_any_order_without_those_sent_again() {
+        const SECOND: u64 = 1_000_000_000;
+        let hits = [
+            hit(0, 1, 5 * SECOND),
+            hit(0, 1, 7 * SECOND),
+            hit(0, 2, 6 * SECOND),
+            hit(0, 1, 40 * SECOND),
+            hit(8, 1, 5 * SECOND),
+            hit(9, 1, 5 * SECOND),
+        ];
+        let read = |hits: &mut dyn Iterator<Item = &Hit>| {
+            let (mut trace, mut room) = (Trace::default(), 10_000);
+            hits.for_each(|hit| trace.add(hit, true, true, (4, 10), &mut room));
+            assert_eq!(room + trace.charged() - TRACE, 10_000);
+            trace.times(Day::of(2009, 3, 31))
+        };
+        let midnight = 1_238_457_600.0;
+        let expected = [vec![midnight + 5.0, midnight + 6.0, midnight + 40.0], vec![], vec![midnight + 5.0]];
+        assert_eq!(read(&mut hits.iter()), expected);
+        assert_eq!(read(&mut hits.iter().rev()), expected);
+    }
+
+    #[test]
+    fn without_room_it_is_known_what_is_missing() {
+        let (mut trace, mut room) = (Trace::default(), FIRST * LOOKUP);
+        (0..20).for_each(|n| trace.add(&hit(0, n, n.into()), n % 2 == 0, true, (1, 10), &mut room));
+        assert_eq!((room, trace.lost, trace.packed().len(), trace.most), (0, 4, FIRST, 10));
+    }
+}

@@ -1,0 +1,79 @@
+//! What the sensor counts when it looks through all evidence: sources by verdict, and the hosts behind them.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::live_state::{InterfaceCounts, LiveState};
+use super::networks::NetworkCount;
+use crate::dga::FamilyId;
+use crate::ledger::estimate::Refused;
+use crate::ledger::{Census, Rule, Verdict, Watched};
+
+/// Low, best and high of a family's hosts, and infected sources that they leave out, by reason.
+type HostCounts = (Option<(u64, u64, Option<u64>)>, Vec<(&'static str, u64)>);
+
+/// Infected sources behind which hosts are counted while packets wait; of more the report at the end speaks.
+const MOST_COUNTED: usize = 20_000;
+
+/// Of each family of the catalog; nothing before the first look.
+#[derive(Default)]
+pub(super) struct Figures {
+    /// Suspect and infected sources.
+    pub(super) sources: Vec<(u64, u64)>,
+    /// Hosts, and sources left out by reason; nothing while there are too many to look through.
+    pub(super) hosts: Vec<HostCounts>,
+}
+
+impl Figures {
+    /// Counts sources by their networks too.
+    pub(super) fn of(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Self {
+        Self { sources: count_sources(state, networks), hosts: count_hosts(state) }
+    }
+}
+
+/// Suspect and infected sources of each family, each once.
+fn count_sources(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Vec<(u64, u64)> {
+    let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
+    for (key, evidence) in state.ledger().rows() {
+        let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
+        *verdict = (*verdict).max(Verdict::of(evidence));
+    }
+    let mut sources = vec![(0, 0); state.plan.catalog.iter().len()];
+    networks.count(sources.len(), &verdicts);
+    for ((family, _), verdict) in verdicts {
+        let (suspect, infected) = &mut sources[usize::from(family)];
+        *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
+    }
+    sources
+}
+
+/// The hosts behind infected sources.
+fn count_hosts(state: &LiveState<'_, '_>) -> Vec<HostCounts> {
+    let ledger = state.ledger();
+    let infected = ledger.rows().filter(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected);
+    let mut rows: Vec<_> = infected.take(MOST_COUNTED + 1).collect();
+    if rows.len() > MOST_COUNTED {
+        return vec![];
+    }
+    rows.sort_unstable_by_key(|(key, _)| **key);
+    let span = rows.iter().map(|(_, evidence)| (evidence.first_seen, evidence.last_seen));
+    let span = span.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let watched = Watched { span, lost: lost(state), names_refused: ledger.saturation().names_refused > 0 };
+    let census = Census::take(&rows, &Rule::of_all(&state.plan.catalog), &watched);
+    let none = Refused::ALL.map(|why| (why.label(), 0)).to_vec();
+    let counted = census.families.into_iter().map(|hosts| (hosts.ok().map(|hosts| hosts.figures()), none.clone()));
+    let mut counted: Vec<HostCounts> = counted.collect();
+    for ((key, _), hosts) in rows.iter().zip(census.rows) {
+        if let Some(place) = Refused::ALL.iter().position(|why| hosts == Err(*why)) {
+            counted[usize::from(key.family)].1[place].1 += 1;
+        }
+    }
+    counted
+}
+
+/// The share of packets that were lost before they were looked at.
+fn lost(state: &LiveState<'_, '_>) -> f64 {
+    let sum = |of: fn(&InterfaceCounts) -> u64| state.interfaces.iter().map(of).sum::<u64>() as f64;
+    let lost = sum(|counts| counts.dropped_nic + counts.dropped_kernel + counts.dropped_queue);
+    lost / (lost + sum(|counts| counts.received)).max(1.0)
+}
