@@ -36,6 +36,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("libm", &["dga", "simulate"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("maud", &["export"]),
     ("md5", &["dga"]),
     ("memmap2", &["watchlist"]),
     ("nix", &["process", "source"]),

@@ -14,6 +14,7 @@ mod lists;
 mod messages;
 #[cfg(feature = "http")]
 mod metrics;
+mod page;
 mod plot;
 mod report;
 pub mod series;

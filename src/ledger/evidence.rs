@@ -74,6 +74,11 @@ impl Evidence {
         self.distinct_names() - u64::from(self.collisions)
     }
 
+    /// Whether the name at a place of the list is one of them.
+    pub fn holds(&self, index: u32) -> bool {
+        self.names.contains(index)
+    }
+
     /// Indices of the names, ascending.
     pub fn names(&self) -> impl Iterator<Item = u32> {
         self.names.iter()

@@ -14,6 +14,10 @@ mod live_state;
 mod messages;
 mod names;
 #[cfg(feature = "live")]
+mod overview;
+#[cfg(feature = "live")]
+mod pages;
+#[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
 mod reload;

@@ -4,7 +4,7 @@ mod csv;
 mod json;
 mod text;
 
-pub(super) use self::text::grouped;
+pub(super) use self::text::{grouped, size};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
