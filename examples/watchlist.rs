@@ -311,6 +311,7 @@ fn settings() -> Settings {
         decode: decode::Config::new(&[], &[]),
         patterns: Default::default(),
         series: None,
+        timeline: false,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,

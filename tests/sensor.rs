@@ -75,6 +75,7 @@ fn settings() -> Settings {
         masking: Masking::default(),
         events: None,
         series: None,
+        timeline: false,
     }
 }
 

@@ -10,13 +10,14 @@ use std::thread;
 use clap::Args;
 use dgawatch::dga::Catalog;
 use dgawatch::export::Report;
-use dgawatch::pipeline::{self, Progress};
+use dgawatch::pipeline::{self, Progress, Settings};
 use dgawatch::process::stop_on_signals;
 use dgawatch::source::{Follow, Input};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
 use super::families::Families;
+use super::pictures::Pictures;
 use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
@@ -35,6 +36,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     output: Output,
+
+    #[command(flatten)]
+    pictures: Pictures,
 
     /// Threads that read packets [default: all cores]
     #[arg(long, value_name = "N")]
@@ -71,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.follow {
         return follow(arguments, &catalog);
     }
-    let settings = arguments.matching.settings(&catalog)?;
+    let settings = arguments.settings(&catalog)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -89,6 +93,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
 
     let whole = arguments.output.write(&report)? & all_told(&settings);
+    arguments.pictures.write(&report)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
@@ -97,6 +102,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Arguments {
+    fn settings(&self, catalog: &Catalog) -> Result<Settings, Failure> {
+        Ok(Settings { timeline: self.pictures.wanted(), ..self.matching.settings(catalog)? })
+    }
+
     /// Whether what was read is enough.
     fn judge(&self, report: &Report, whole: bool) -> Result<(), Failure> {
         if self.strict && report.found().losses().next().is_some() {
@@ -118,9 +127,10 @@ fn follow(arguments: &Arguments, catalog: &Catalog) -> Result<(), Failure> {
     warning.iter().for_each(|warning| say(warning));
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
-    let settings = arguments.matching.settings(catalog)?;
+    let settings = arguments.settings(catalog)?;
     let report = pipeline::follow(catalog, &mut follow, &settings, &stop);
     let whole = arguments.output.write(&report)? & all_told(&settings);
+    arguments.pictures.write(&report)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, whole)
 }

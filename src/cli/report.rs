@@ -81,7 +81,7 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources) = (self.skew, self.max_sources as usize);
-        Ok(Settings { skew, max_sources, decode, patterns, search_list, masking, events, series: None })
+        Ok(Settings { skew, max_sources, decode, patterns, search_list, masking, events, series: None, timeline: false })
     }
 
     /// The same for a sensor that runs by other settings: only what it looks for changes.

@@ -30,7 +30,7 @@ pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
-pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report};
+pub use self::report::{CaptureSummary, Format as ReportFormat, Found, Report, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
 pub use self::target::write_whole;

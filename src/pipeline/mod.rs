@@ -74,6 +74,8 @@ pub struct Settings {
     pub search_list: SearchList,
     /// What is kept and shown of sources.
     pub masking: Masking,
+    /// Whether to count matches by hour, for the report as a page.
+    pub timeline: bool,
     /// Where to tell of events. Whoever rotates files opens it again.
     pub events: Option<Arc<Mutex<EventLog>>>,
 }

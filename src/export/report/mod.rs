@@ -1,8 +1,12 @@
 //! The report of a replay: who is infected, what was read, what was lost.
 
 mod csv;
+mod html;
 mod json;
 mod text;
+mod timeline;
+
+pub use self::timeline::Timeline;
 
 pub(super) use self::text::{grouped, size};
 
@@ -43,6 +47,7 @@ pub struct Report {
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
+    timeline: Option<Timeline>,
 }
 
 /// What became of packets, and of the messages in them.
@@ -119,7 +124,25 @@ impl Report {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         let catalog = catalog.clone();
-        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused }
+        Self { catalog, captures, found, lists, rows, refused, patterns, sightings, sightings_refused, timeline: None }
+    }
+
+    /// Adds what was counted by hour, for the page and the pictures.
+    pub fn set_timeline(&mut self, timeline: Option<Timeline>) {
+        self.timeline = timeline;
+    }
+
+    /// Writes it as one HTML page that needs nothing else.
+    ///
+    /// # Errors
+    /// When `out` does not take it.
+    pub fn write_html(&self, out: &mut dyn Write) -> io::Result<()> {
+        html::write(self, out)
+    }
+
+    /// Its pictures as SVG, each with the name of its file.
+    pub fn plots(&self) -> Vec<(&'static str, String)> {
+        html::plots(self)
     }
 
     /// Sums up each of its lists as an event.

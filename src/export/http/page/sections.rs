@@ -19,6 +19,9 @@ const HOURS: u64 = 48;
 /// Hours from one label of the axis to the next.
 const TICK: u64 = 6;
 
+/// One packet lost among so many is worth a look (docs/OPERATIONS.md; the alert for loss).
+const LOSS_THAT_MATTERS: u64 = 1_000;
+
 /// Octets set aside for each row of evidence (docs/METRICS.md).
 const ROW: u64 = 120;
 
@@ -104,24 +107,25 @@ fn sources(snapshot: &Snapshot) -> Markup {
                         thead { tr {
                             th scope="col" { "Source" }
                             th scope="col" { "Verdict" }
-                            th scope="col" { "Family" }
+                            th.wide scope="col" { "Family" }
                             th.n scope="col" { "Names" }
                             th.n.wide scope="col" { "Queries" }
                             th.n.wide scope="col" { "Responses" }
-                            th.wide scope="col" { "First seen" }
-                            th.n scope="col" { "Last seen" }
+                            th.t.wide scope="col" { "First seen" }
+                            th.n.wide scope="col" { "Last seen" }
                         } }
                         tbody {
                             @for (at, source) in top.iter().enumerate() {
                                 tr {
-                                    th.src scope="row" { a.mono id={ "source-" (at) } href=(link(&source.source.to_string())) { (source.source) } }
+                                    th.src scope="row" { a.mono id={ "source-" (at) } href=(link(&source.source.to_string())) { (source.source) }
+                                        span.under { (source.families.join(", ")) ", " (ago(source.last_seen, snapshot.taken)) } }
                                     td { (verdict(source.verdict)) }
-                                    td { (source.families.join(", ")) }
+                                    td.wide { (source.families.join(", ")) }
                                     td.n { (grouped(source.names)) }
                                     td.n.wide { (grouped(source.matches)) }
                                     td.n.wide { (grouped(source.responses)) }
                                     td.t.wide { (second(source.first_seen)) }
-                                    td.n { (ago(source.last_seen, snapshot.taken)) }
+                                    td.n.wide { (ago(source.last_seen, snapshot.taken)) }
                                 }
                             }
                         }
@@ -164,7 +168,7 @@ fn families(snapshot: &Snapshot) -> Markup {
                             th.n scope="col" { "Queries" }
                             th.n.wide scope="col" { "Responses" }
                             th.n.wide scope="col" { "Names today" }
-                            th.wide scope="col" { "Lists" }
+                            th.t.wide scope="col" { "Lists" }
                         } }
                         tbody {
                             @for family in &snapshot.families {
@@ -232,7 +236,7 @@ fn health(snapshot: &Snapshot) -> Markup {
                 div { dt { "DNS messages" } dd { (grouped(messages)) small { "queries and responses" } } }
                 div {
                     dt { "Lost before the sensor" }
-                    dd { span class={ @if nic + kernel > 0 { "hot" } } { (share(nic + kernel, offered)) } small { (grouped(nic + kernel)) " of " (counted(offered, "packet", "packets")) } }
+                    dd { span class={ @if (nic + kernel) * LOSS_THAT_MATTERS > offered { "hot" } } { (share(nic + kernel, offered)) } small { (grouped(nic + kernel)) " of " (counted(offered, "packet", "packets")) } }
                 }
                 div {
                     dt { "Last packet" }
@@ -267,7 +271,7 @@ fn health(snapshot: &Snapshot) -> Markup {
             h3 { "Loss by stage" }
             div.scroll tabindex="0" role="region" aria-label="Loss by stage" {
                 table {
-                    thead { tr { th scope="col" { "Stage" } th scope="col" { "What was lost" } th.n scope="col" { "Count" } th.n scope="col" { "Share" } } }
+                    thead { tr { th scope="col" { "Stage" } th scope="col" { "What was lost" } th.n scope="col" { "Count" } th.n.wide scope="col" { "Share" } } }
                     tbody {
                         (stage("Network card", "packets its driver dropped", nic, offered))
                         (stage("Kernel", "packets for which the ring had no room", kernel, offered))
@@ -283,7 +287,7 @@ fn health(snapshot: &Snapshot) -> Markup {
 
 fn stage(stage: &str, what: &str, count: u64, of: u64) -> Markup {
     html! {
-        tr { th scope="row" { (stage) } td { (what) } td.n { span class={ @if count > 0 { "strong" } } { (grouped(count)) } } td.n { (share(count, of)) } }
+        tr { th scope="row" { (stage) } td { (what) } td.n { span class={ @if count > 0 { "strong" } } { (grouped(count)) } } td.n.wide { (share(count, of)) } }
     }
 }
 
