@@ -17,8 +17,11 @@ use dgawatch::export::snapshot::{FamilyCounts, Hour, Interface, OpenList, Overvi
 use dgawatch::ledger::Verdict;
 use serde_json::Value;
 use support::browser::{Browser, chromium};
+use support::captures::{Packet, USUAL};
+use support::packets::{at, ethernet, query, udp};
 use support::sensor::snapshot;
 use support::web::{Running, Sensor};
+use support::{dgawatch, names, printed, root};
 
 const NOW: u64 = 1_238_547_840;
 
@@ -306,4 +309,91 @@ fn what_strangers_chose_is_text() {
     }
     browser.picture("hostile");
     content(&browser, &server);
+}
+
+/// Replays a capture and writes its page.
+fn report(capture: &Path, page: &Path) {
+    let [capture, page] = [capture, page].map(|path| path.to_str().unwrap());
+    printed(&dgawatch(&["replay", "--quiet", "--format", "csv", "--html", page, capture]), 0);
+}
+
+#[test]
+fn the_report_opens_from_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    // The name of a capture is as strange as its sender likes.
+    let capture = folder.path().join("<img src=x onerror=document.title='pwned'>.pcap");
+    std::fs::copy(root().join("pcaps/subscribers.pcap"), &capture).unwrap();
+    let page = folder.path().join("report.html");
+    report(&capture, &page);
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(!text.contains("<img") && !text.contains("http://") && !text.contains("https://"), "it names something to load");
+    let again = folder.path().join("again.html");
+    report(&capture, &again);
+    assert!(text == std::fs::read_to_string(&again).unwrap(), "two pages of one capture differ");
+
+    let Some(program) = chromium() else { return };
+    let address = format!("file://{}", page.display());
+    let mut browser = Browser::start(&program, 1280, 900, false);
+    browser.open(&address);
+    assert_eq!(
+        browser
+            .eval("[document.querySelector('.figure').textContent, document.querySelectorAll('#rows tbody tr').length]")
+            .to_string(),
+        "[\"7\",13]"
+    );
+    browser.picture("report-light");
+    accessible(&mut browser, "report");
+    fits(&mut browser);
+    // Filter, sort, evidence.
+    browser.eval(
+        "{ const field = document.getElementById('filter'); field.value = 'praat'; field.dispatchEvent(new Event('input')); }",
+    );
+    assert_eq!(browser.eval("document.querySelector('#rows tbody').textContent.includes('192.0.2.99') && document.querySelectorAll('#rows tbody tr').length"), 1);
+    browser
+        .eval("{ const field = document.getElementById('filter'); field.value = ''; field.dispatchEvent(new Event('input')); }");
+    browser.eval(
+        "document.querySelectorAll('#rows thead button')[4].click(); document.querySelectorAll('#rows thead button')[4].click()",
+    );
+    assert_eq!(browser.eval("document.querySelector('#rows tbody summary').textContent"), "192.0.2.99");
+    browser.scheme(true);
+    browser.picture("report-dark");
+    browser.resize(390, 844);
+    fits(&mut browser);
+    browser.picture("report-phone");
+    assert_eq!(browser.eval("[document.images.length, document.title === 'pwned']").to_string(), "[0,false]");
+    // Without scripts the weightiest are there.
+    browser.scripts(false);
+    browser.open(&address);
+    assert_eq!(browser.eval("document.querySelectorAll('#rows tbody tr').length"), 13);
+    assert_eq!(browser.complaints, Vec::<String>::new());
+    assert!(browser.requests.iter().all(|url| *url == address || url == "about:blank"), "{:?}", browser.requests);
+}
+
+#[test]
+fn a_hundred_thousand_sources_stay_usable() {
+    let names = names("conficker-b", "2009-03-31");
+    let packet = |n: u32| -> Packet {
+        let source = format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255);
+        let asked = query(1, &names[n as usize % 250], 1);
+        (
+            1_238_493_600_000_000_000 + u64::from(n) * 100_000_000,
+            ethernet(&[], &udp(at(&source, 4_000), at("192.0.2.53", 53), &asked)),
+        )
+    };
+    let packets: Vec<Packet> = (0..100_000).map(packet).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let (capture, page) = (folder.path().join("many.pcap"), folder.path().join("many.html"));
+    std::fs::write(&capture, USUAL.file(&packets)).unwrap();
+    report(&capture, &page);
+    let octets = std::fs::metadata(&page).unwrap().len();
+    assert!(octets < 10_000_000, "{octets} octets");
+    let Some(program) = chromium() else { return };
+    let mut browser = Browser::start(&program, 1280, 900, false);
+    browser.open(&format!("file://{}", page.display()));
+    assert_eq!(browser.eval("document.getElementById('where').textContent"), "1 to 50 of 100,000");
+    browser.eval("document.getElementById('after').click()");
+    assert_eq!(browser.eval("document.getElementById('where').textContent"), "51 to 100 of 100,000");
+    browser.eval("{ const field = document.getElementById('filter'); field.value = '10.1.134.159'; field.dispatchEvent(new Event('input')); }");
+    assert_eq!(browser.eval("document.getElementById('where').textContent"), "1 to 1 of 1");
+    assert_eq!(browser.complaints, Vec::<String>::new());
 }
