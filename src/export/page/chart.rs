@@ -87,7 +87,7 @@ fn ticks(bars: &[Bar]) -> Vec<(&str, bool)> {
     let step = places.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or(bars.len()).max(1);
     let first = places.first().map_or(0, |first| first % step);
     // Where the first label is not at the beginning, all places are told, most of them empty.
-    let by = if first == 0 && bars.len() % step == 0 { step } else { 1 };
+    let by = if first == 0 && bars.len().is_multiple_of(step) { step } else { 1 };
     let mut labels = 0;
     let label = |bar: &'_ Bar| bar.tick.is_some().then(|| labels += 1).is_some() && labels % 2 == 0;
     let rare: Vec<bool> = bars.iter().step_by(by).map(label).collect();
@@ -152,7 +152,7 @@ mod tests {
     fn axes_of_any_height() {
         let tops = [0, 1, 2, 3, 5, 10, 11, 40, 41, 999, 1_001, u64::MAX].map(top);
         assert_eq!(tops, [2, 2, 2, 4, 10, 10, 20, 40, 100, 1_000, 2_000, u64::MAX]);
-        assert!((0..10_000).all(|most| top(most) >= most && top(most) % 2 == 0 && top(most) <= (5 * most / 2).max(2)));
+        assert!((0..10_000).all(|most| top(most) >= most && top(most).is_multiple_of(2) && top(most) <= (5 * most / 2).max(2)));
     }
 
     #[test]

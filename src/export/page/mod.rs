@@ -16,10 +16,13 @@ use crate::ledger::Verdict;
 /// The look.
 pub(super) const STYLE: &str = include_str!("page.css");
 
-/// A share for people: `0.02 %`; what is there is never shown as nothing.
+/// A share for people: `0.02 %`; what is there is never shown as nothing, and a share of nothing is none.
 pub(super) fn share(part: u64, whole: u64) -> String {
-    if part == 0 || whole == 0 {
+    if part == 0 {
         return "0 %".to_owned();
+    }
+    if whole == 0 {
+        return "–".to_owned();
     }
     let percent = 100.0 * part as f64 / whole as f64;
     match percent {
@@ -67,9 +70,9 @@ mod tests {
 
     #[test]
     fn figures() {
-        let shares = [(0, 0), (0, 5), (1, 1_000_000), (1, 5_000), (1, 3), (9, 100), (10, 100), (5, 5)]
+        let shares = [(0, 0), (1, 0), (0, 5), (1, 1_000_000), (1, 5_000), (1, 3), (9, 100), (10, 100), (5, 5)]
             .map(|(part, whole)| share(part, whole));
-        assert_eq!(shares, ["0 %", "0 %", "under 0.01 %", "0.02 %", "33 %", "9.00 %", "10 %", "100 %"]);
+        assert_eq!(shares, ["0 %", "–", "0 %", "under 0.01 %", "0.02 %", "33 %", "9.00 %", "10 %", "100 %"]);
         assert_eq!(second(Timestamp::from_parts(1_238_493_600, 5)), "2009-03-31 10:00:00");
         assert_eq!((counted(1, "a", "as"), counted(2_000, "a", "as")), ("1 a".to_owned(), "2,000 as".to_owned()));
         let shown = figure(3, true, "<b>", "&").into_string();

@@ -26,7 +26,7 @@ pub(in crate::export::http) enum Search {
     /// Evidence of a source.
     Source(IpAddr),
     /// A name.
-    Name(Name),
+    Name(Box<Name>),
     /// Nothing that can be looked for, and why.
     Neither(&'static str),
 }
@@ -36,7 +36,7 @@ pub(in crate::export::http) enum Found {
     /// Of a source; nothing when nobody had time to look.
     Source(Option<SourcePage>),
     /// Of a name: each list that holds it, and who asked for it there.
-    Name(Name, Vec<(Listed, Option<SourcePage>)>),
+    Name(Box<Name>, Vec<(Listed, Option<SourcePage>)>),
     /// Why nothing was looked for.
     Neither(&'static str),
 }
@@ -48,7 +48,7 @@ impl Search {
             return Self::Source(source);
         }
         match Name::parse(text) {
-            Ok(name) => Self::Name(name),
+            Ok(name) => Self::Name(Box::new(name)),
             Err(why) => Self::Neither(why),
         }
     }

@@ -63,7 +63,8 @@ fn trend(snapshot: &Snapshot) -> Markup {
                         @if begun { "UTC; the sensor counts since " (second(snapshot.started)) }
                         @else { "UTC, the last " (HOURS) " hours" }
                     }
-                    (bars(title, unit, &by_hour(hours, snapshot.taken, value)))
+                    @if hours.is_empty() { p.empty { "Nothing was counted yet." } }
+                    @else { (bars(title, unit, &by_hour(hours, snapshot.taken, value))) }
                 }
             }
         }

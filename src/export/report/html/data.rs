@@ -1,18 +1,23 @@
 //! All sources as JSON for the script of the page: rows are arrays, names are places in a table of each list.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use super::super::Report;
-use crate::ledger::Verdict;
+use crate::ledger::{Evidence, Key, Verdict};
 
 /// Names told of each source; fewer where there are many sources, so that the page stays small.
 fn names_told(rows: usize) -> usize {
     match rows {
-        ..=2_000 => 50,
-        ..=20_000 => 10,
+        0..=2_000 => 50,
+        2_001..=20_000 => 10,
         _ => 3,
     }
+}
+
+/// The names of a list that are told of any of its sources.
+fn told(group: &[(Key, Evidence)], most: usize) -> BTreeSet<u32> {
+    group.iter().flat_map(|(_, evidence)| evidence.names().take(most)).collect()
 }
 
 /// Writes `{"lists": [[family, day, [name, …]], …], "rows": [[source, list, infected, names, queries, responses, first, last,
@@ -21,11 +26,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let most = names_told(report.rows.len());
     write!(out, "{{\"lists\":[")?;
     for (place, (group, list)) in report.groups().enumerate() {
-        let mut told: BTreeMap<u32, ()> = BTreeMap::new();
-        for (_, evidence) in group {
-            told.extend(evidence.names().take(most).map(|index| (index, ())));
-        }
-        let names: Vec<String> = told.keys().map(|index| list.name(*index).to_string()).collect();
+        let names: Vec<String> = told(group, most).into_iter().map(|index| list.name(index).to_string()).collect();
         let (key, _) = &group[0];
         let row = (report.catalog.family(key.family).id(), key.list_day.to_string(), names);
         write!(out, "{}", if place > 0 { "," } else { "" })?;
@@ -34,11 +35,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "],\n\"rows\":[")?;
     let mut written = false;
     for (place, (group, _)) in report.groups().enumerate() {
-        let mut told: BTreeMap<u32, usize> = BTreeMap::new();
-        for (_, evidence) in group {
-            told.extend(evidence.names().take(most).map(|index| (index, 0)));
-        }
-        told.values_mut().enumerate().for_each(|(place, at)| *at = place);
+        let told: BTreeMap<u32, usize> = told(group, most).into_iter().enumerate().map(|(place, index)| (index, place)).collect();
         for (key, evidence) in group {
             let names: Vec<usize> = evidence.names().take(most).filter_map(|index| told.get(&index).copied()).collect();
             let row = (
@@ -53,7 +50,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 evidence.collisions(),
                 names,
             );
-            write!(out, "{}\n", if written { "," } else { "" })?;
+            writeln!(out, "{}", if written { "," } else { "" })?;
             written = true;
             serde_json::to_writer(&mut *out, &row)?;
         }

@@ -64,7 +64,7 @@ pub(super) fn charts(report: &Report) -> Vec<Chart> {
 fn bars(first: u64, last: u64, length: u64, of: &dyn Fn(u64) -> u64) -> Vec<Bar> {
     let count = last / length - first / length + 1;
     // At most eight labels, at round hours where there are hours.
-    let step = [1, 2, 3, 6, 12, 24].into_iter().find(|step| count.div_ceil(*step) <= 8).unwrap_or(count.div_ceil(8));
+    let step = [1, 2, 3, 6, 12, 24].into_iter().find(|step| count.div_ceil(*step) <= 8).unwrap_or_else(|| count.div_ceil(8));
     (first / length..=last / length)
         .map(|place| {
             let start = place * length;
