@@ -37,6 +37,12 @@ fn every_path() {
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
         ("/api/v1/sources", "application/json", "\"source\":\"192.0.2.0\""),
+        ("/api/v1/sources?source=192.0.2.8", "application/json", "\"names\":[\"name8.example\"]}]"),
+        ("/api/v1/explain?name=praat.org", "application/json", "{\"name\":\"praat.org\",\"lists\":[],\"owner\":\"Praat"),
+        ("/?q=192.0.2.8", "text/html; charset=utf-8", "name8.example"),
+        ("/page/style.css", "text/css; charset=utf-8", "prefers-color-scheme"),
+        ("/page/live.js", "text/javascript; charset=utf-8", "use strict"),
+        ("/page/icon.svg", "image/svg+xml", "<svg"),
     ] {
         let answer = server.get(path);
         assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{path}");
@@ -52,6 +58,9 @@ fn every_path() {
             let refused = server.ask(method, path, &[]);
             assert_eq!((refused.status, refused.header("allow")), (405, Some("GET, HEAD")), "{method} {path}");
         }
+    }
+    for path in ["", "?", "?name", "?name=a..b", "?name=%zz", "?x=a.example"] {
+        assert_eq!(server.get(&format!("/api/v1/explain{path}")).status, 400, "{path}");
     }
     for path in ["/metrics/", "/nothing", "//", "/-/", "/api/v1", "/API/v1/summary", "/%2e%2e/etc/passwd", "/../../etc/passwd"] {
         assert_eq!(server.get(path).status, 404, "{path}");

@@ -201,6 +201,7 @@ fn nothing_is_unaccounted_for() {
                 masking: Masking::default(),
                 events: None,
                 series: None,
+                timeline: false,
             };
             let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, &may_take)).collect();
             let threads = Threads::default();

@@ -86,6 +86,7 @@ fn settings(patterns: &str) -> Settings {
         masking: Masking::default(),
         events: None,
         series: Some(SeriesConfig { max_sources: 10, prefix: None }),
+        timeline: false,
     }
 }
 

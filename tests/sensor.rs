@@ -13,10 +13,11 @@ use std::time::Duration;
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Config, Outcome};
 use dgawatch::dga::Catalog;
-use dgawatch::export::http::Board;
+use dgawatch::export::http::{Board, Listed, SourceQuery};
 use dgawatch::export::series::SeriesConfig;
 use dgawatch::export::{EventLog, Report, ReportFormat, metrics_text};
-use dgawatch::ledger::Masking;
+use dgawatch::ledger::{Masking, Verdict};
+use dgawatch::name::Name;
 use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Plan, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Patterns, SearchList};
@@ -76,6 +77,7 @@ fn settings() -> Settings {
         masking: Masking::default(),
         events: None,
         series: None,
+        timeline: false,
     }
 }
 
@@ -297,6 +299,58 @@ fn days_that_are_over() {
     let over = events.iter().find(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-03-31").unwrap();
     assert_eq!((&over["infected"], &over["matches"]), (&1.into(), &5.into()));
     assert!(!events.iter().any(|event| event["event"] == "daily_summary" && event["list_day"] == "2009-04-03"), "it goes on");
+}
+
+/// What a person sees first, and searches for: the names of a source, the lists that hold a name and who asked for it.
+#[test]
+fn what_people_ask() {
+    let say: Arc<Say> = Arc::new(|sentence: &str| panic!("{sentence}"));
+    let now = || second(7_200);
+    let mut catalog = Catalog::default();
+    catalog.add("conficker-b").unwrap();
+    let plan = Arc::new(Plan::new(catalog, settings(), now()));
+    let list = names("conficker-b", "2009-03-31");
+    let mut frames: Vec<_> = list[..5].iter().map(|name| (second(7_100), asks("192.0.2.7", name))).collect();
+    // Heard too long ago to be infected now.
+    frames.extend(list[..4].iter().map(|name| (second(7), asks("192.0.2.8", name))));
+    frames.push((second(7_150), asks("192.0.2.9", &list[3])));
+    let script = Script { frames, next: 0, done: Arc::default(), error: None, counts: TapCounts::default() };
+    let threads = Threads { clock: Arc::new(now), ..Threads::default() };
+    let live = Live::of(plan, vec![("made-up".to_owned(), vec![script])], threads);
+    let (mut sensor, board) = Sensor::new(Arc::new(now), Arc::default(), say);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (asker, over) = (Arc::clone(&board), Arc::clone(&stop));
+    let wanted = Name::parse(&list[3]).unwrap();
+    let ask = thread::spawn(move || {
+        while asker.snapshot().overview.suspect == 0 {
+            thread::sleep(Duration::from_millis(10));
+        }
+        let source = Some("192.0.2.7".parse().unwrap());
+        let of_source = asker.sources(&SourceQuery { source, names: 4, limit: 9, ..SourceQuery::default() });
+        let lists = asker.explain(&wanted);
+        let name = lists.first().cloned();
+        let of_name = asker.sources(&SourceQuery { name, limit: 9, ..SourceQuery::default() });
+        let none = asker.explain(&Name::parse("nobody.example").unwrap());
+        over.store(true, Ordering::Relaxed);
+        (asker.snapshot(), of_source.unwrap(), lists, of_name.unwrap(), none)
+    });
+    live.run(&stop, Some(Duration::from_secs(60)), &mut |state| sensor.look(state));
+    let (snapshot, of_source, lists, of_name, none) = ask.join().unwrap();
+
+    let overview = &snapshot.overview;
+    assert_eq!((overview.infected_now, overview.infected_today, overview.infected, overview.suspect), (1, 2, 2, 1));
+    let top: Vec<_> = overview.top.iter().map(|source| (source.source.to_string(), source.names, source.verdict)).collect();
+    let expected = [("192.0.2.7", 5, Verdict::Infected), ("192.0.2.8", 4, Verdict::Infected), ("192.0.2.9", 1, Verdict::Suspect)];
+    assert_eq!(top, expected.map(|(source, names, verdict)| (source.to_owned(), names, verdict)));
+    let hours: Vec<_> = overview.hours.iter().map(|hour| (hour.packets, hour.matches, hour.infected)).collect();
+    assert_eq!(hours, [(10, 10, 1)]);
+
+    // In the order of the list, which is not that of the queries' names.
+    assert_eq!((of_source.total, &of_source.rows[0].names[..]), (1, &list[..4]));
+    let listed = Listed { family: "conficker-b".to_owned(), list_day: Day::of(2009, 3, 31), index: 3 };
+    assert_eq!((lists, none), (vec![listed], vec![]));
+    let askers: Vec<_> = of_name.rows.iter().map(|row| row.source.as_str()).collect();
+    assert_eq!(askers, ["192.0.2.7", "192.0.2.8", "192.0.2.9"]);
 }
 
 /// A message in two segments is of the packet that came last, in whatever order they lie in the stream, and whatever the

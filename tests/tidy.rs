@@ -38,6 +38,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("libm", &["dga", "simulate"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
+    ("maud", &["export"]),
     ("maxminddb", &["export"]),
     ("md5", &["dga"]),
     ("memmap2", &["source", "watchlist"]),

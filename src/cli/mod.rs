@@ -22,6 +22,7 @@ mod flag_file;
 mod live;
 mod name_files;
 mod names;
+mod pictures;
 #[cfg(feature = "live")]
 mod reload;
 mod replay;

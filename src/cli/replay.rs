@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
 use super::families::{Watched, gap};
+use super::pictures::Pictures;
 use super::report::{Matching, Output, all_told};
 use super::{Failure, say};
 
@@ -36,6 +37,9 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     output: Output,
+
+    #[command(flatten)]
+    pictures: Pictures,
 
     /// Threads that read packets [default: all cores]
     #[arg(long, value_name = "N")]
@@ -69,7 +73,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
-    let settings = Settings { compiled, ..arguments.matching.settings(&catalog)? };
+    let timeline = arguments.pictures.wanted();
+    let settings = Settings { compiled, timeline, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
         return follow(arguments, &catalog, &settings);
     }
@@ -92,6 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
     let report = report.with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(&settings);
+    arguments.pictures.write(&report)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
@@ -129,6 +135,7 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     let desk = arguments.output.desk(&settings.masking)?;
     let report = pipeline::follow(catalog, &mut follow, settings, &stop).with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(settings);
+    arguments.pictures.write(&report)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)
 }

@@ -65,6 +65,11 @@ pub trait Family: Send + Sync {
     /// How many names it has on a list day, repeated ones included.
     fn count(&self, day: Day) -> u32;
 
+    /// How many it has on days when it has names.
+    fn usual_count(&self) -> u32 {
+        self.count(self.since())
+    }
+
     /// Hands over the names of a list day in generated order.
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name));
 

@@ -16,6 +16,7 @@ mod messages;
 #[cfg(feature = "http")]
 mod metrics;
 mod networks;
+mod page;
 mod plot;
 mod report;
 pub mod series;
@@ -33,7 +34,7 @@ pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
 pub use self::networks::{Grouping, Networks, Origin};
-pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter};
+pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
 pub use self::target::write_whole;

@@ -3,8 +3,11 @@
 //! The pipeline makes one and shares it (`Arc`); whoever reads it holds up nobody who counts. All counts run from the
 //! start of the process.
 
+use std::net::IpAddr;
+
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUpCounts, Messages};
+use crate::ledger::Verdict;
 
 /// What the sensor knows.
 #[derive(Clone, Debug, Default)]
@@ -45,6 +48,62 @@ pub struct Snapshot {
     pub clock_steps: u64,
     /// Reloads of configuration and lists.
     pub reloads: Reloads,
+    /// What a person wants to know first.
+    pub overview: Overview,
+}
+
+/// What a person wants to know first. Sources are each counted once here, however many families and list days they have
+/// evidence of; evidence of days that are not open any more is gone.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// Infected sources that were heard within the last hour.
+    pub infected_now: u64,
+    /// Infected sources that were heard since midnight UTC.
+    pub infected_today: u64,
+    /// All infected sources.
+    pub infected: u64,
+    /// Sources that are suspect and no more.
+    pub suspect: u64,
+    /// Packets a second over the last minute; none while there is nothing to compare with.
+    pub packet_rate: Option<f64>,
+    /// The hours since the start, 48 at most, the earliest first. Hours in which the sensor did not count are not there.
+    pub hours: Vec<Hour>,
+    /// The sources with the weightiest evidence, the weightiest first.
+    pub top: Vec<TopSource>,
+}
+
+/// What was counted in an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hour {
+    /// When it began, by the sensor's clock.
+    pub start: Timestamp,
+    /// Packets.
+    pub packets: u64,
+    /// Queries for listed names.
+    pub matches: u64,
+    /// Infected sources that were heard in the hour before it was last looked at.
+    pub infected: u64,
+}
+
+/// A source with weighty evidence, all of it added up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopSource {
+    /// An address, or what is kept in its place.
+    pub source: IpAddr,
+    /// The weightiest verdict.
+    pub verdict: Verdict,
+    /// Families it has evidence of, the weightiest first.
+    pub families: Vec<String>,
+    /// Distinct names of each list, added up.
+    pub names: u64,
+    /// Matching queries.
+    pub matches: u64,
+    /// Responses to it.
+    pub responses: u64,
+    /// Earliest.
+    pub first_seen: Timestamp,
+    /// Latest.
+    pub last_seen: Timestamp,
 }
 
 /// One interface.

@@ -140,6 +140,11 @@ impl Evidence {
         self.role
     }
 
+    /// Whether the name at a place of the list is one of them.
+    pub fn holds(&self, index: u32) -> bool {
+        self.names.contains(index)
+    }
+
     /// Indices of the names, ascending.
     pub fn names(&self) -> impl Iterator<Item = u32> {
         self.names.iter()

@@ -90,6 +90,13 @@ impl Names {
         }
     }
 
+    pub(super) fn contains(&self, index: u32) -> bool {
+        match self {
+            Self::Few(count, few) => few[..usize::from(*count)].contains(&index),
+            Self::Many(bitmap) => bitmap.contains(index),
+        }
+    }
+
     /// What was charged for it.
     pub(super) fn charged(&self) -> usize {
         match self {
@@ -138,6 +145,7 @@ mod tests {
                 assert_eq!(names.insert(index, &mut room), expected);
             }
             assert!(names.iter().eq(oracle.iter().copied()), "{names:?}");
+            assert!(oracle.iter().all(|index| names.contains(*index)) && !names.contains(0x0010_0000), "{names:?}");
             assert_eq!((names.len(), room + names.charged()), (oracle.len() as u64, 1 << 20));
         }
         assert_eq!(size_of::<Names>(), 32);

@@ -76,7 +76,7 @@ impl Rule {
     }
 
     fn of(family: &dyn Family) -> Self {
-        let names = family.count(family.since());
+        let names = family.usual_count();
         let least = if matches!(family.habit(), Some(Habit::Sample { .. })) { LEAST + 1 } else { LEAST };
         let background = SITES_A_DAY * COLLIDING * f64::from(names) / SITES;
         let least = if family.placebo_of().is_some() { u16::MAX } else { least };

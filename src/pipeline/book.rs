@@ -8,8 +8,8 @@ use super::Settings;
 use super::plan::Plan;
 use super::shelf::Shelf;
 use super::worker::Findings;
-use crate::export::Events;
 use crate::export::series::Series;
+use crate::export::{Events, Timeline};
 use crate::ledger::{Hit, Ledger, Masking, Rule, Sighting};
 #[cfg(feature = "live")]
 use crate::{day::Day, dga::FamilyId};
@@ -21,6 +21,8 @@ pub(super) struct Book<'a> {
     pub(super) series: Option<Series>,
     /// Matching queries and responses of each family.
     pub(super) matched: Vec<(u64, u64)>,
+    /// Matches by hour, where they are wanted.
+    timeline: Option<Timeline>,
     masking: &'a Masking,
     events: Option<Events<'a>>,
 }
@@ -34,13 +36,14 @@ impl<'a> Book<'a> {
             ledger,
             matched: vec![(0, 0); families.len()],
             series: settings.series.map(|config| Series::new(config, families)),
+            timeline: settings.timeline.then(Timeline::default),
             masking: &settings.masking,
             events: shelf.events(settings),
         }
     }
 
     pub(super) fn enter(&mut self, findings: &Findings) {
-        let Self { ledger, series, matched, masking, events } = self;
+        let Self { ledger, series, matched, timeline, masking, events } = self;
         let masked: Vec<Hit>;
         let hits = if masking.is_none() {
             &findings.hits
@@ -61,6 +64,9 @@ impl<'a> Book<'a> {
                     series.add(hit.source, family, 1);
                 }
             }
+        }
+        if let Some(timeline) = timeline {
+            timeline.add(hits);
         }
         ledger.add_all(hits, |news| {
             if let Some(events) = events {
@@ -91,8 +97,8 @@ impl<'a> Book<'a> {
     }
 
     /// What it came to.
-    pub(super) fn close(self) -> (Ledger, Option<Events<'a>>) {
-        (self.ledger, self.events)
+    pub(super) fn close(self) -> (Ledger, Option<Timeline>, Option<Events<'a>>) {
+        (self.ledger, self.timeline, self.events)
     }
 }
 

@@ -102,8 +102,10 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
         let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
-        let (ledger, events) = book.close();
-        let report = Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
+        let (ledger, timeline, events) = book.close();
+        let mut report =
+            Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
+        report.set_timeline(timeline);
         if let Some(mut events) = events {
             report.tell(&mut events);
         }

@@ -391,7 +391,7 @@ impl Clerk<'_, '_, '_> {
     fn close(mut self, errors: Vec<Option<String>>, days: &BTreeSet<Day>, goes_on: bool) -> Report {
         self.observe(true);
         let tallies = self.tallies();
-        let (ledger, events) = self.book.close();
+        let (ledger, _, events) = self.book.close();
         let total = Total::of(&tallies);
         let captures = self.names.iter().cloned().zip(errors).enumerate().map(|(place, (name, error))| {
             let of_interface = tallies.iter().zip(self.places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);

@@ -18,6 +18,10 @@ mod names;
 #[cfg(feature = "live")]
 mod networks;
 #[cfg(feature = "live")]
+mod overview;
+#[cfg(feature = "live")]
+mod pages;
+#[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
 mod reload;
@@ -76,6 +80,8 @@ pub struct Settings {
     pub search_list: SearchList,
     /// What is kept and shown of sources.
     pub masking: Masking,
+    /// Whether to count matches by hour, for the report as a page.
+    pub timeline: bool,
     /// Where to tell of events. Whoever rotates files opens it again.
     pub events: Option<Arc<Mutex<EventLog>>>,
 }

@@ -20,14 +20,17 @@ use super::almanac::Clock;
 use super::figures::Figures;
 use super::live_state::{InterfaceCounts, LiveState};
 use super::networks::NetworkCount;
+use super::overview::Lookout;
+use super::pages::{self, Unnamed};
 use super::plan::Plan;
 use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
-use crate::dga::{Family, FamilyId};
-use crate::export::http::{self, SourcePage, SourceQuery, SourceRow};
+use crate::dga::{Catalog, Family, FamilyId};
+use crate::export::http::{self, Listed, SourcePage, SourceQuery};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventLog, Networks, StateFile};
-use crate::ledger::{Key, Ledger, Verdict};
+use crate::ledger::Ledger;
+use crate::name::Name;
 
 /// How often a snapshot is made.
 const SNAPSHOT: Duration = Duration::from_secs(1);
@@ -51,7 +54,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const MAX_STATE: u64 = 8 << 30;
 
 /// A question, and where the answer goes.
-type Question = (SourceQuery, Sender<SourcePage>);
+type Question = (SourceQuery, Sender<Unnamed>);
+
+/// Families, and the list days around now that are built.
+type Open = (Catalog, Vec<(FamilyId, Day)>);
 
 /// Takes one sentence for the operator.
 pub type Say = dyn Fn(&str) + Send + Sync;
@@ -60,6 +66,7 @@ pub type Say = dyn Fn(&str) + Send + Sync;
 pub struct Board {
     snapshot: Mutex<Arc<Snapshot>>,
     ready: AtomicBool,
+    open: Mutex<Open>,
     ask: Sender<Question>,
     desk: Desk,
     say: Arc<Say>,
@@ -79,6 +86,7 @@ pub struct Sensor {
     retired_before: Option<Day>,
     figures: Figures,
     networks: NetworkCount,
+    lookout: Lookout,
     next: Instant,
     next_count: Instant,
     next_age: Instant,
@@ -154,7 +162,12 @@ impl http::Board for Board {
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage> {
         let (give, take) = bounded(1);
         self.ask.try_send((query.clone(), give)).ok()?;
-        take.recv_timeout(PATIENCE).ok()
+        take.recv_timeout(PATIENCE).ok().map(Unnamed::named)
+    }
+
+    fn explain(&self, name: &Name) -> Vec<Listed> {
+        let (catalog, open) = self.open.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        pages::explain(&catalog, &open, name)
     }
 
     fn say(&self, sentence: &str) {
@@ -167,8 +180,8 @@ impl Sensor {
     pub fn new(clock: Arc<Clock>, rotate: Arc<AtomicBool>, say: Arc<Say>) -> (Self, Arc<Board>) {
         let (ask, questions) = bounded(QUESTIONS);
         let (desk, loader) = Desk::new();
-        let (snapshot, ready) = (Mutex::default(), AtomicBool::new(false));
-        let board = Arc::new(Board { snapshot, ready, ask, desk, say });
+        let (snapshot, open, ready) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        let board = Arc::new(Board { snapshot, ready, open, ask, desk, say });
         let (started, now) = (clock(), Instant::now());
         let sensor = Self {
             board: Arc::clone(&board),
@@ -181,6 +194,7 @@ impl Sensor {
             retired_before: None,
             figures: Figures::default(),
             networks: NetworkCount::default(),
+            lookout: Lookout::default(),
             next: now,
             next_count: now,
             next_age: now + AGE,
@@ -267,7 +281,7 @@ impl Sensor {
         state.notices.iter().for_each(|notice| (self.board.say)(notice));
         while let Ok((query, answer)) = self.questions.try_recv() {
             // Who asked may have gone.
-            let _ = answer.send(page(state, &query));
+            let _ = answer.send(pages::page(state, &query));
         }
         let now = Instant::now();
         if let Some(plan) = self.board.desk.next() {
@@ -293,12 +307,16 @@ impl Sensor {
         if now >= self.next_count {
             state.judge();
             self.figures = Figures::of(state, &mut self.networks);
+            self.lookout.count(state, (self.clock)());
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {
             self.next_age = now + AGE;
             state.series().into_iter().for_each(|series| series.age());
         }
+        let packets = state.interfaces.iter().map(|interface| interface.received).sum();
+        let matches = state.matched().iter().map(|(matches, _)| matches).sum();
+        self.lookout.pass((self.clock)(), now, packets, matches);
         let snapshot = Arc::new(self.snapshot(state));
         let today = (self.clock)().day();
         let listed = |(id, family): (FamilyId, &dyn Family)| {
@@ -307,6 +325,8 @@ impl Sensor {
         };
         self.board.ready.store(!state.last && state.plan.catalog.iter().all(listed), Ordering::Relaxed);
         *self.board.snapshot_place() = snapshot;
+        let open = (state.plan.catalog.clone(), state.lists.iter().map(|list| (list.family, list.list_day)).collect());
+        *self.board.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
         self.save(state, now);
     }
 
@@ -382,6 +402,7 @@ impl Sensor {
             outputs,
             clock_steps: self.clock_steps,
             reloads: Reloads { done: reloads.0, failed: reloads.1 },
+            overview: self.lookout.overview(),
         }
     }
 
@@ -406,31 +427,6 @@ impl Sensor {
 /// The log of events, where there is one.
 fn events<'s>(state: &'s LiveState<'_, '_>) -> Option<std::sync::MutexGuard<'s, EventLog>> {
     state.plan.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// The rows that a query asks for, in the order of reports.
-fn page(state: &LiveState<'_, '_>, query: &SourceQuery) -> SourcePage {
-    let id = |key: &Key| state.plan.catalog.family(key.family).id();
-    let mut rows: Vec<_> = state
-        .ledger()
-        .rows()
-        .filter(|(key, _)| query.family.as_deref().is_none_or(|family| id(key) == family))
-        .filter(|(_, evidence)| query.verdict.is_none_or(|verdict| Verdict::of(evidence) == verdict))
-        .collect();
-    rows.sort_unstable_by_key(|(key, _)| **key);
-    let total = rows.len();
-    let page = rows.into_iter().skip(query.offset).take(query.limit).map(|(key, evidence)| SourceRow {
-        source: key.source.to_string(),
-        family: id(key).to_owned(),
-        list_day: key.list_day,
-        matches: evidence.matches,
-        responses: evidence.responses,
-        distinct_names: evidence.distinct_names(),
-        first_seen: evidence.first_seen,
-        last_seen: evidence.last_seen,
-        verdict: Verdict::of(evidence),
-    });
-    SourcePage { total, rows: page.collect() }
 }
 
 /// Writes the state, and tells of a failure when it is the first.

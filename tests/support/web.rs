@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::export::Snapshot;
-use dgawatch::export::http::{Board, Config, Server, SourcePage, SourceQuery, SourceRow};
+use dgawatch::export::http::{Board, Config, Listed, Server, SourcePage, SourceQuery, SourceRow};
 use dgawatch::ledger::Verdict;
+use dgawatch::name::Name;
 
 /// Long enough for a busy machine; what comes in time costs nothing.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,6 +24,8 @@ pub struct Sensor {
     pub reload_fails: AtomicBool,
     pub reloads: AtomicUsize,
     pub rows: Vec<SourceRow>,
+    /// Where every name is.
+    pub lists: Vec<Listed>,
     pub said: Mutex<Vec<String>>,
 }
 
@@ -48,9 +51,15 @@ impl Board for Sensor {
         let wanted = |row: &&SourceRow| {
             query.family.as_ref().is_none_or(|family| *family == row.family)
                 && query.verdict.is_none_or(|verdict| verdict == row.verdict)
+                && query.source.is_none_or(|source| source.to_string() == row.source)
+                && query.name.as_ref().is_none_or(|name| (&name.family, name.list_day) == (&row.family, row.list_day))
         };
         let rows: Vec<SourceRow> = self.rows.iter().filter(wanted).cloned().collect();
         Some(SourcePage { total: rows.len(), rows: rows.into_iter().skip(query.offset).take(query.limit).collect() })
+    }
+
+    fn explain(&self, _: &Name) -> Vec<Listed> {
+        self.lists.clone()
     }
 
     fn say(&self, sentence: &str) {
@@ -69,6 +78,7 @@ pub fn rows(count: u64, family: &str) -> Vec<SourceRow> {
         distinct_names: n.min(250),
         first_seen: Timestamp::from_parts(1_238_493_600, 0),
         last_seen: Timestamp::from_parts(1_238_493_600 + n, 0),
+        names: vec![format!("name{n}.example")],
         verdict: if n.is_multiple_of(3) { Verdict::Infected } else { Verdict::Suspect },
     };
     (0..count).map(row).collect()

@@ -4,16 +4,21 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{SourcePage, SourceQuery};
+use super::{Listed, SourcePage, SourceQuery};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Snapshot;
 use crate::ledger::Verdict;
+use crate::name::Name;
+use crate::watchlist::known_collision;
 
 /// Rows of a page where the request does not say.
 const DEFAULT_LIMIT: usize = 100;
 
 /// Rows of a page at most.
 const MAX_LIMIT: usize = 1_000;
+
+/// Names of each row that are told of a source, and rows that are told of a name.
+pub(super) const NAMES_TOLD: usize = 250;
 
 #[derive(Serialize)]
 pub(super) struct Failure<'a> {
@@ -184,6 +189,9 @@ struct Source<'a> {
     first_seen: String,
     last_seen: String,
     verdict: &'static str,
+    /// Where one source is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    names: Option<&'a [String]>,
 }
 
 /// A page of evidence.
@@ -198,6 +206,7 @@ pub(super) fn sources<'a>(query: &SourceQuery, page: &'a SourcePage) -> Sources<
         first_seen: row.first_seen.to_string(),
         last_seen: row.last_seen.to_string(),
         verdict: row.verdict.label(),
+        names: query.source.is_some().then_some(row.names.as_slice()),
     });
     let sources: Vec<Source<'_>> = rows.collect();
     let next = query.offset.saturating_add(sources.len());
@@ -210,7 +219,7 @@ pub(super) fn sources<'a>(query: &SourceQuery, page: &'a SourcePage) -> Sources<
 /// # Errors
 /// One sentence when it cannot be meant.
 pub(super) fn source_query(text: &str) -> Result<SourceQuery, String> {
-    let mut query = SourceQuery { family: None, verdict: None, limit: DEFAULT_LIMIT, offset: 0 };
+    let mut query = SourceQuery { limit: DEFAULT_LIMIT, ..SourceQuery::default() };
     let mut seen = vec![];
     for pair in text.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -222,12 +231,16 @@ pub(super) fn source_query(text: &str) -> Result<SourceQuery, String> {
         match key {
             "family" => query.family = Some(value),
             "verdict" => query.verdict = Some(verdict(&value)?),
+            "source" => {
+                query.source = Some(value.parse().map_err(|_| "`source` is an address, as it is shown".to_owned())?);
+                query.names = NAMES_TOLD;
+            }
             "limit" => {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                 query.limit = limit.ok_or_else(|| format!("`limit` is a number from 1 to {MAX_LIMIT}"))?;
             }
             "offset" => query.offset = value.parse().map_err(|_| "`offset` is a number from 0 on".to_owned())?,
-            _ => return Err(format!("there is no `{key}`: choose from family, verdict, limit, offset")),
+            _ => return Err(format!("there is no `{key}`: choose from family, verdict, source, limit, offset")),
         }
     }
     Ok(query)
@@ -238,8 +251,38 @@ fn verdict(text: &str) -> Result<Verdict, String> {
     known.ok_or_else(|| "`verdict` is suspect or infected".to_owned())
 }
 
+#[derive(Serialize)]
+pub(super) struct Explained<'a> {
+    name: String,
+    lists: Vec<Place<'a>>,
+    owner: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Place<'a> {
+    family: &'a str,
+    list_day: String,
+    index: u32,
+}
+
+/// Which lists hold a name, and whether honest people own it.
+pub(super) fn explained<'a>(name: &Name, lists: &'a [Listed]) -> Explained<'a> {
+    let place = |list: &'a Listed| Place { family: &list.family, list_day: list.list_day.to_string(), index: list.index };
+    let owner = known_collision(name).map(|collision| collision.owner);
+    Explained { name: name.to_string(), lists: lists.iter().map(place).collect(), owner }
+}
+
+/// Reads the query of `/api/v1/explain`.
+///
+/// # Errors
+/// One sentence when it cannot be meant.
+pub(super) fn explain_query(text: &str) -> Result<Name, String> {
+    let name = text.strip_prefix("name=").and_then(decoded).ok_or_else(|| "this takes `name=`, a name".to_owned())?;
+    Name::parse(&name).map_err(|why| format!("`{}` {why}", name.escape_debug()))
+}
+
 /// Undoes percent-encoding, and `+` for a space.
-fn decoded(text: &str) -> Option<String> {
+pub(super) fn decoded(text: &str) -> Option<String> {
     let mut octets = vec![];
     let mut rest = text.bytes();
     while let Some(octet) = rest.next() {
@@ -261,7 +304,7 @@ mod tests {
 
     #[test]
     fn queries() {
-        let usual = SourceQuery { family: None, verdict: None, limit: 100, offset: 0 };
+        let usual = SourceQuery { limit: 100, ..SourceQuery::default() };
         assert_eq!(source_query(""), Ok(usual.clone()));
         let all = source_query("family=my%20l%C3%A4st+x&verdict=infected&limit=1000&offset=18446744073709551615");
         let expected = SourceQuery {
@@ -269,8 +312,11 @@ mod tests {
             verdict: Some(Verdict::Infected),
             limit: 1000,
             offset: usize::MAX,
+            ..SourceQuery::default()
         };
         assert_eq!(all, Ok(expected));
+        let one = SourceQuery { source: Some("2001:db8::7".parse().unwrap()), names: NAMES_TOLD, ..usual };
+        assert_eq!(source_query("source=2001%3Adb8::7"), Ok(one));
         for wrong in [
             "limit=0",
             "limit=1001",
@@ -280,6 +326,8 @@ mod tests {
             "offset=x",
             "offset=18446744073709551616",
             "verdict=Infected",
+            "source=x",
+            "source=192.0.2.0/24",
             "family=%",
             "family=%f",
             "family=%zz",

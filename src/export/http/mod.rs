@@ -16,6 +16,7 @@
 mod api;
 mod aside;
 mod connection;
+mod page;
 mod reply;
 mod routes;
 mod server;
@@ -23,6 +24,7 @@ mod web;
 
 pub use self::server::Server;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,7 @@ use std::time::Duration;
 use super::Snapshot;
 use crate::day::{Day, Timestamp};
 use crate::ledger::Verdict;
+use crate::name::Name;
 
 /// How to serve.
 #[derive(Clone, Debug)]
@@ -98,21 +101,41 @@ pub trait Board: Send + Sync {
     /// A page of evidence, in the order of reports; nothing when nobody has time to look. May take long.
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage>;
 
+    /// The lists around today that hold `name`. May take long.
+    fn explain(&self, name: &Name) -> Vec<Listed>;
+
     /// Takes what the operator should know of the server, in one sentence.
     fn say(&self, sentence: &str);
 }
 
 /// Which rows of evidence are asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SourceQuery {
     /// Only of this family.
     pub family: Option<String>,
     /// Only with this verdict.
     pub verdict: Option<Verdict>,
+    /// Only of this source, as it is shown.
+    pub source: Option<IpAddr>,
+    /// Only with this name.
+    pub name: Option<Listed>,
+    /// Names told of each row, at most.
+    pub names: usize,
     /// At most so many; never more than 1,000.
     pub limit: usize,
     /// After so many.
     pub offset: usize,
+}
+
+/// The place of a name on a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Family.
+    pub family: String,
+    /// The list's day.
+    pub list_day: Day,
+    /// The name's place on it, from 0.
+    pub index: u32,
 }
 
 /// A page of evidence.
@@ -145,4 +168,6 @@ pub struct SourceRow {
     pub last_seen: Timestamp,
     /// What it comes to.
     pub verdict: Verdict,
+    /// The first of the names, in the order of the list: as many as were asked for.
+    pub names: Vec<String>,
 }

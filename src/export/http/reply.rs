@@ -62,7 +62,8 @@ impl Reply {
         let mut body = self.body;
         let mut headers = HeaderMap::new();
         headers.extend(STRICT.into_iter().map(|(name, value)| (name, HeaderValue::from_static(value))));
-        headers.extend(self.headers);
+        // In the place of those of the same name: two policies would both hold.
+        self.headers.into_iter().for_each(|(name, value)| drop(headers.insert(name, value)));
         headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
         if body.len() >= WORTH_PACKING
             && takes_gzip(request)

@@ -9,6 +9,7 @@ use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Slot;
+use super::page::{self, Frame, Search};
 use super::reply::Reply;
 use super::server::Site;
 use super::web::{Judged, Web};
@@ -16,7 +17,22 @@ use super::{SourcePage, api};
 use crate::export::metrics;
 
 /// Paths that are taken.
-const PATHS: [&str; 7] = ["/", "/-/healthy", "/-/ready", "/-/reload", "/api/v1/summary", "/api/v1/families", "/api/v1/sources"];
+const PATHS: [&str; 11] = [
+    "/",
+    page::STYLE_PATH,
+    page::SCRIPT_PATH,
+    page::ICON_PATH,
+    "/-/healthy",
+    "/-/ready",
+    "/-/reload",
+    "/api/v1/summary",
+    "/api/v1/families",
+    "/api/v1/sources",
+    "/api/v1/explain",
+];
+
+/// Characters of a search that are looked at: the longest name has 253, and 4 for each octet that is escaped.
+const LONGEST_SEARCH: usize = 1_012;
 
 /// Whether the metrics can be there.
 ///
@@ -85,7 +101,7 @@ async fn answer(site: &Arc<Site>, slot: &Slot, request: &Request<Incoming>) -> R
         return not_allowed("GET, HEAD");
     }
     match path {
-        "/" => Reply::new(StatusCode::OK, "text/html; charset=utf-8", landing(&site.config.telemetry_path)),
+        page::STYLE_PATH | page::SCRIPT_PATH | page::ICON_PATH => page::file(path),
         "/-/healthy" => Reply::line(StatusCode::OK, "healthy"),
         "/-/ready" => match site.board.is_ready() {
             Ok(()) => Reply::line(StatusCode::OK, "ready"),
@@ -102,9 +118,11 @@ async fn weighty(site: &Arc<Site>, slot: &Slot, path: &str, query: &str) -> Repl
     };
     slot.hold(permit);
     match path {
+        "/" => people(site, query).await,
         "/api/v1/summary" => Reply::json(StatusCode::OK, &api::summary(&site.board.snapshot(), site.board.is_ready())),
         "/api/v1/families" => Reply::json(StatusCode::OK, &api::families(&site.board.snapshot())),
         "/api/v1/sources" => sources(site, query).await,
+        "/api/v1/explain" => explain(site, query).await,
         _ => match metrics::metrics_text(&site.board.snapshot()) {
             Ok(text) => Reply::new(StatusCode::OK, metrics::CONTENT_TYPE, text),
             Err(why) => Reply::line(StatusCode::INTERNAL_SERVER_ERROR, &why),
@@ -123,6 +141,33 @@ async fn sources(site: &Arc<Site>, query: &str) -> Reply {
         || busy("too many requests wait for the table of sources"),
         |page| Reply::json(StatusCode::OK, &api::sources(&query, &page)),
     )
+}
+
+async fn explain(site: &Arc<Site>, query: &str) -> Reply {
+    let name = match api::explain_query(query) {
+        Ok(name) => name,
+        Err(why) => return Reply::json(StatusCode::BAD_REQUEST, &api::Failure { error: &why }),
+    };
+    let (board, asked) = (Arc::clone(&site.board), name.clone());
+    let lists = site.clerk.run(move || board.explain(&asked)).await;
+    lists.map_or_else(
+        || busy("too many requests wait for the lists"),
+        |lists| Reply::json(StatusCode::OK, &api::explained(&name, &lists)),
+    )
+}
+
+/// The page for people: the first one, or what was searched for.
+async fn people(site: &Arc<Site>, query: &str) -> Reply {
+    let snapshot = site.board.snapshot();
+    let frame = Frame { snapshot: &snapshot, ready: site.board.is_ready(), telemetry_path: &site.config.telemetry_path };
+    let asked = query.split('&').find_map(|pair| pair.strip_prefix("q=")).map(|value| api::decoded(value).unwrap_or_default());
+    let asked = asked.map(|asked| asked.trim().chars().take(LONGEST_SEARCH).collect::<String>()).unwrap_or_default();
+    if asked.is_empty() {
+        return frame.front();
+    }
+    let (board, search) = (Arc::clone(&site.board), Search::of(&asked));
+    let found = site.clerk.run(move || search.run(&*board)).await;
+    found.map_or_else(|| busy("too many searches wait"), |found| frame.found(&asked, &found))
 }
 
 async fn reload(site: &Arc<Site>, request: &Request<Incoming>) -> Reply {
@@ -152,19 +197,6 @@ fn same_origin(headers: &HeaderMap) -> bool {
 fn not_allowed(methods: &'static str) -> Reply {
     let line = format!("this path knows {methods} only");
     Reply::line(StatusCode::METHOD_NOT_ALLOWED, &line).with(header::ALLOW, methods)
-}
-
-/// A page of links. The path was checked to mean nothing in HTML.
-fn landing(telemetry_path: &str) -> String {
-    format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>dgawatch</title></head><body>\n\
-         <h1>dgawatch</h1>\n<ul>\n\
-         <li><a href=\"{telemetry_path}\">metrics</a></li>\n\
-         <li><a href=\"/api/v1/summary\">summary</a>, <a href=\"/api/v1/families\">families</a>, \
-         <a href=\"/api/v1/sources\">sources</a> (JSON)</li>\n\
-         <li><a href=\"/-/healthy\">healthy</a>, <a href=\"/-/ready\">ready</a></li>\n\
-         </ul>\n</body></html>\n"
-    )
 }
 
 #[cfg(test)]

@@ -3,12 +3,15 @@
 mod abuse;
 mod csv;
 mod desk;
+mod html;
 mod json;
 mod text;
+mod timeline;
 
 pub use self::abuse::AbuseFormat;
 pub use self::desk::{Desk, Reporter};
-pub(super) use self::text::{grouped, printable};
+pub(super) use self::text::{grouped, printable, size};
+pub use self::timeline::Timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -53,6 +56,7 @@ pub struct Report {
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
     desk: Desk,
+    timeline: Option<Timeline>,
 }
 
 /// What became of packets, and of the messages in them.
@@ -156,8 +160,40 @@ impl Report {
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
         let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
         let catalog = catalog.clone();
-        let desk = Desk::default();
-        Self { catalog, captures, found, lists, rows, census, standards, refused, patterns, sightings, sightings_refused, desk }
+        let (desk, timeline) = (Desk::default(), None);
+        Self {
+            catalog,
+            captures,
+            found,
+            lists,
+            rows,
+            census,
+            standards,
+            refused,
+            patterns,
+            sightings,
+            sightings_refused,
+            desk,
+            timeline,
+        }
+    }
+
+    /// Adds what was counted by hour, for the page and the pictures.
+    pub fn set_timeline(&mut self, timeline: Option<Timeline>) {
+        self.timeline = timeline;
+    }
+
+    /// Writes it as one HTML page that needs nothing else.
+    ///
+    /// # Errors
+    /// When `out` does not take it.
+    pub fn write_html(&self, out: &mut dyn Write) -> io::Result<()> {
+        html::write(self, out)
+    }
+
+    /// Its pictures as SVG, each with the name of its file.
+    pub fn plots(&self) -> Vec<(&'static str, String)> {
+        html::plots(self)
     }
 
     /// Sums up each of its lists as an event.

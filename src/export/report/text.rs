@@ -312,7 +312,7 @@ pub(in crate::export) fn grouped(number: u64) -> String {
     text
 }
 
-fn size(bytes: u64) -> String {
+pub(in crate::export) fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => count(bytes, "octet"),
         10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),

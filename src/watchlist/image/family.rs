@@ -57,6 +57,13 @@ impl Family for Compiled {
         }
     }
 
+    fn usual_count(&self) -> u32 {
+        match &self.image.contents.families[self.place].kind {
+            Kind::List { editions, .. } => editions.iter().map(|(_, count)| *count).max().unwrap_or(0),
+            Kind::BuiltIn => self.origin().map_or(0, Family::usual_count),
+        }
+    }
+
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name)) {
         if let (Some(origin), None) = (self.origin(), self.compiled(self.edition(day))) {
             return origin.names(day, each);
