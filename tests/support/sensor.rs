@@ -3,7 +3,9 @@
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
-use dgawatch::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, SourceSeries, Table};
+use dgawatch::export::snapshot::{
+    Builds, FamilyCounts, Interface, OpenList, Output, RecentSources, Reloads, SourceSeries, Table, WindowCounts,
+};
 
 pub fn snapshot() -> Snapshot {
     let mut outcomes = Counts::default();
@@ -42,6 +44,11 @@ pub fn snapshot() -> Snapshot {
             infected: 1,
             hosts: Some((1, 2, Some(3))),
             hosts_refused: vec![("upstream", 1)],
+            recent: RecentSources {
+                windows: vec![WindowCounts { window: "24h", seen: [4, 4, 4], infected: [1, 1, 1] }],
+                at_once: Some((1, 2)),
+                growth: Some(1.25),
+            },
             answers: vec![("nxdomain", 19), ("sinkhole", 1)],
         }],
         series: vec![series("192.0.2.7", 20), series("2001:db8::7", 5), series(SourceSeries::OTHER, 5)],
