@@ -12,6 +12,7 @@ mod contain;
 mod decode;
 mod decoding;
 mod explain;
+mod explain_source;
 mod families;
 #[cfg(feature = "live")]
 mod flag_file;

@@ -33,7 +33,7 @@ enum Kept {
 }
 
 /// How many there are: between low and high with 95 %.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Count {
     /// The lower bound.
     pub low: f64,
