@@ -9,7 +9,7 @@ mod support;
 use std::collections::BTreeMap;
 
 use hosts::{DAY, MEASURED, Random, pass, passes, sampling};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::captures::{Packet, USUAL};
 use support::packets::{at, ethernet, message, query, udp, wire};
 use support::{dgawatch, names, printed};
@@ -102,8 +102,26 @@ fn hosts_of_b_behind_one_address() {
         assert_eq!((&row["role"], &row["hosts"]["method"]), (&"client".into(), &"floor".into()));
         assert_eq!(row["hosts"]["best"], hosts);
         holds(&row["hosts"], hosts as u64);
-        assert_eq!(rows(&report, "families", "conficker-b")[0]["hosts"], row["hosts"]);
+        let family = rows(&report, "families", "conficker-b")[0];
+        assert_eq!(family["hosts"], row["hosts"]);
+        assert_eq!((&family["roles"], &family["days_ahead"]), (&json!({"client": 1}), &json!({"0": 1})));
+        let one = json!({"low": 1, "best": 1, "high": 1});
+        assert_eq!(family["distinct"], json!({"seen": one, "infected": one}));
+        // Only behind one host's address gaps are cycles.
+        assert_eq!(family["cycle"]["learned"], hosts == 1);
+        let seconds = family["cycle"]["seconds"].as_f64().unwrap();
+        assert!((10_980.0..11_100.0).contains(&seconds), "{seconds}");
     }
+}
+
+/// A clock that is a day behind, beside one that is right.
+#[test]
+fn wrong_clocks() {
+    let (mut late, right) = (b_hosts(1, Way { from: "192.0.2.8", ..NAT }, false), b_hosts(1, NAT, false));
+    late.0.iter_mut().for_each(|(time, _)| *time += 86_400_000_000_000);
+    late.0.extend(right.0);
+    let report = late.report();
+    assert_eq!(rows(&report, "families", "conficker-b")[0]["days_ahead"], json!({"-1": 1, "0": 1}));
 }
 
 #[test]
@@ -184,5 +202,8 @@ fn five_addresses_are_two_infections() {
         let family = rows(&report, "families", "conficker-b")[0];
         assert_eq!((upstream, &family["hosts"]["best"]), (3, &2.into()), "{seen}: {family}");
         assert_eq!((&family["infected"], &family["hosts"]["low"]), (&5.into(), &2.into()));
+        assert_eq!(family["roles"], json!({"client": 2, "forwarder": 1, "resolver": 2}));
+        let minutes = family["cycle"]["seconds"].as_f64().unwrap() / 60.0;
+        assert!((183.0..185.0).contains(&minutes), "{minutes}");
     }
 }

@@ -48,6 +48,36 @@ fn names_of_a_day() {
 }
 
 #[test]
+fn verdicts_explained() {
+    let (report, _) = printed(&dgawatch(&["replay", "--format", "json", "pcaps/subscribers.pcap"]), 0);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &report).unwrap();
+    let path = file.path().to_str().unwrap();
+    let (out, _) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 0);
+    assert!(
+        out.starts_with("192.0.2.7, conficker-b, list of 2009-03-31: infected\n  It asked for 250 of 250 names in 500 queries"),
+        "{out}"
+    );
+    for sentence in ["A verdict takes 3 names: as many as that are there.", "behind it are 1 to 3 hosts, likely 1 (floor)."] {
+        assert!(out.contains(sentence), "{out}");
+    }
+    let (out, _) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.99", "203.0.113.9\u{1b}"]), 1);
+    assert!(out.contains("suspect") && out.contains("A verdict takes 3 names: fewer are there."), "{out}");
+    assert!(out.ends_with("203.0.113.9\\u{1b}: asked for no listed name\n"), "{out}");
+
+    // Names that belong to somebody, and a report that somebody forged.
+    let forged = report.replace("\"known_collisions\":", "\"known_collisions\":99999").replace("client", "\\u001b[2J");
+    std::fs::write(file.path(), forged).unwrap();
+    let (out, _) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 0);
+    assert!(out.contains("honest people own: 999991;") && out.contains("that count: 0.") && !out.contains('\u{1b}'), "{out}");
+    for (text, why) in [("{}", "is none that"), (&*report.replace("\"schema\": 1", "\"schema\": 2"), "is of schema 2")] {
+        std::fs::write(file.path(), text).unwrap();
+        let (_, error) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 1);
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
 fn names_explained() {
     let (out, _) = printed(&dgawatch(&["explain", "PRAAT.org."]), 0);
     assert!(out.starts_with("praat.org: conficker-b, list of 2009-03-31, index 159\n"), "{out}");

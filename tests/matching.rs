@@ -119,3 +119,23 @@ fn as_a_map_of_strings_has_it() {
     assert_eq!(found.len(), expected.len());
     assert!(watchlist.days().iter().eq(&days[1..4]));
 }
+
+/// Who asked is read for names that are found, not for those that only look like one: of responses it takes a walk through
+/// their records.
+#[test]
+fn who_asks_is_read_late() {
+    let mut catalog = Catalog::default();
+    catalog.add("conficker").unwrap();
+    let hasher = Hasher::default();
+    let lists = Kept { fresh: Fresh { catalog: &catalog, hasher: hasher.clone() }, lists: Default::default() };
+    let (patterns, search_list) = (Patterns::default(), SearchList::default());
+    let mut watchlist: Watchlist<'_, ()> = Watchlist::new(&catalog, &lists, hasher, 1, &patterns, &search_list);
+    let time = Timestamp::from_parts(1_238_500_000, 0);
+    for name in ["example.org", "another.info", "something.net"] {
+        let octets = wire(name);
+        let raw = RawName::take(&octets).unwrap();
+        assert!(watchlist.opens(time, raw), "{name}");
+        watchlist.find(time, raw, || panic!("{name} is on no list"), &mut |(), _| panic!("{name} is on no list"));
+    }
+    watchlist.flush(&mut |(), _| panic!("nobody waits"));
+}

@@ -15,6 +15,7 @@ use dgawatch::decode::{Config, Outcome};
 use dgawatch::dga::Catalog;
 use dgawatch::export::http::{Board, Listed, SourceQuery};
 use dgawatch::export::series::SeriesConfig;
+use dgawatch::export::snapshot::RecentSources;
 use dgawatch::export::{EventLog, Report, ReportFormat, metrics_text};
 use dgawatch::ledger::{Masking, Verdict};
 use dgawatch::name::Name;
@@ -288,6 +289,11 @@ fn days_that_are_over() {
     // Started again, without a packet: one more name is enough for what was seen before.
     let seen = run(vec![(second(3 * DAY + 1), asks("192.0.2.8", &new[9]))]);
     assert_eq!((seen.table.used, seen.families[0].infected, seen.families[0].matches), (1, 1, 1));
+    // The evidence of three days before is gone, and the source still one of this week's.
+    let RecentSources { windows, at_once, growth } = &seen.families[0].recent;
+    let infected: Vec<_> = windows.iter().map(|window| (window.window, window.infected)).collect();
+    assert_eq!(infected, [("1h", [1; 3]), ("cycle", [1; 3]), ("24h", [1; 3]), ("7d", [2; 3])]);
+    assert_eq!((at_once, growth), (&Some((1, 1)), &None));
     let page = state.restore(&plan, &*say).unwrap();
     let rows: Vec<_> = page.rows().map(|(key, evidence)| (key.source.to_string(), evidence.distinct_names())).collect();
     assert_eq!(rows, [("192.0.2.8".to_owned(), 5)]);

@@ -1,7 +1,8 @@
-//! `dgawatch explain`: which family and day generates a name.
+//! `dgawatch explain`: which family and day generates a name; what the verdict on a source rests on.
 
 use std::io::{self, Write};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::thread;
 
@@ -12,19 +13,25 @@ use dgawatch::pipeline;
 use dgawatch::watchlist::known_collision;
 use serde::Serialize;
 
-use super::Failure;
 use super::families::Families;
 use super::names::today;
+use super::{Failure, explain_source};
 
 /// Tell which family, list day and index generates a name.
 ///
 /// Looks from the day a family was first seen to a year from now, unless told otherwise. Exit code 0 when every name
 /// was found, 1 when one was not.
+///
+/// With --report, tell what the verdicts on sources in a JSON report rest on.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Names, in any case
+    /// Names, in any case; with --report sources, as written there
     #[arg(required = true, value_name = "NAME")]
     names: Vec<String>,
+
+    /// A report that `replay --format json` or `live` wrote
+    #[arg(long, value_name = "REPORT.json", conflicts_with_all = ["families", "lists", "from", "to", "format"])]
+    report: Option<PathBuf>,
 
     #[command(flatten)]
     families: Families,
@@ -63,6 +70,9 @@ struct Found<'a> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if let Some(report) = &arguments.report {
+        return explain_source::run(report, &arguments.names);
+    }
     let catalog = arguments.families.load()?;
     let parse = |text: &String| Name::parse(text).map_err(|why| Failure::Usage(format!("`{text}` {why}")));
     let names = arguments.names.iter().map(parse).collect::<Result<Vec<_>, _>>()?;

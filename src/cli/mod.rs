@@ -15,6 +15,7 @@ mod decoding;
 mod desk;
 mod diff;
 mod explain;
+mod explain_source;
 mod families;
 #[cfg(feature = "live")]
 mod flag_file;

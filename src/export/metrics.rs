@@ -12,6 +12,7 @@ use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricT
 use prometheus::{Registry, TextEncoder};
 
 use super::Snapshot;
+use super::snapshot::RecentSources;
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 
 /// What `Content-Type` the text has.
@@ -130,6 +131,7 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
             let help = "Infected sources whose hosts are not counted, by reason.";
             to.gauge("dgawatch_hosts_refused", help, &[of, ("reason", reason)], *sources as f64);
         }
+        recent(&found.recent, of, to);
         for (kind, count) in &found.answers {
             let help = "What listed names resolved to.";
             to.counter("dgawatch_rendezvous_answers_total", help, &[of, ("kind", kind)], *count);
@@ -146,6 +148,28 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
         let help = "Queries for listed names of one source; those without a series of their own together as other.";
         let labels = [("source", row.source.as_str()), ("family", &row.family)];
         to.counter("dgawatch_source_matches_total", help, &labels, row.matches);
+    }
+}
+
+fn recent(sources: &RecentSources, of: (&str, &str), to: &mut Families) {
+    let help = "Different sources in a window that ends now; not to be added up.";
+    for window in &sources.windows {
+        for (level, counts) in [("seen", window.seen), ("infected", window.infected)] {
+            for (bound, count) in ["low", "best", "high"].into_iter().zip(counts) {
+                let labels = [of, ("level", level), ("window", window.window), ("bound", bound)];
+                to.gauge("dgawatch_distinct_sources", help, &labels, count as f64);
+            }
+        }
+    }
+    if let Some((low, high)) = sources.at_once {
+        let help = "Infected addresses that are live within one cycle, where a day was watched.";
+        for (bound, count) in [("low", low), ("high", high)] {
+            to.gauge("dgawatch_live_sources", help, &[of, ("bound", bound)], count as f64);
+        }
+    }
+    if let Some(growth) = sources.growth {
+        let help = "Infected addresses of a week for each of a day, where a week was watched: about 1 where addresses stay.";
+        to.gauge("dgawatch_address_growth_ratio", help, &[of], growth);
     }
 }
 

@@ -164,6 +164,8 @@ pub struct FamilyCounts {
     pub hosts: Option<(u64, u64, Option<u64>)>,
     /// Infected sources whose hosts are not counted, by reason. All reasons are here with 0 from the start.
     pub hosts_refused: Vec<(&'static str, u64)>,
+    /// Different sources lately.
+    pub recent: RecentSources,
     /// What its names resolved to: a kind and how often. Kinds that are known are here with 0 from the start.
     pub answers: Vec<(&'static str, u64)>,
 }
@@ -179,6 +181,28 @@ pub struct NetworkSources {
     pub suspect: u64,
     /// Sources that are infected now.
     pub infected: u64,
+}
+
+/// Different sources of a family in windows that end with the latest packet. They are never added up.
+#[derive(Clone, Debug, Default)]
+pub struct RecentSources {
+    /// How many, in each window.
+    pub windows: Vec<WindowCounts>,
+    /// Infected addresses that are live at once, low and high, where a day was watched and a cycle is known.
+    pub at_once: Option<(u64, u64)>,
+    /// Infected addresses of a week for each of a day, where a week was watched.
+    pub growth: Option<f64>,
+}
+
+/// Different sources in one window: low, best, high, all the same where it is kept of each.
+#[derive(Clone, Debug)]
+pub struct WindowCounts {
+    /// Its length, as a label.
+    pub window: &'static str,
+    /// Those that asked for a listed name.
+    pub seen: [u64; 3],
+    /// Those of them with a verdict.
+    pub infected: [u64; 3],
 }
 
 /// The matches of a source that has a series of its own, or of `other` sources together.

@@ -33,6 +33,8 @@ pub struct Census {
     pub rows: Vec<Hosts>,
     /// Of each family, by its place in the catalog.
     pub families: Vec<Hosts>,
+    /// The cycle of each family whose hosts have one, as it was used.
+    pub cycles: Vec<Option<Cycle>>,
 }
 
 /// Loss that is worth a word.
@@ -53,16 +55,20 @@ impl Census {
     pub fn take(rows: &[Row<'_>], rules: &[Rule], watched: &Watched) -> Self {
         let mut hosts: Vec<Hosts> = Vec::with_capacity(rows.len());
         let mut families = vec![Err(Refused::NoSource); rules.len()];
+        let mut cycles = vec![None; rules.len()];
         for of_family in rows.chunk_by(|(a, _), (b, _)| a.family == b.family) {
             let family = of_family[0].0.family;
             let rule = rules.get(usize::from(family)).copied().unwrap_or_default();
-            let counted = Counting { rule: &rule, watched }.rows(of_family);
-            if let Some(total) = families.get_mut(usize::from(family)) {
+            let (counted, cycle) = Counting { rule: &rule, watched }.rows(of_family);
+            if let (Some(total), Some(of_family_cycle)) =
+                (families.get_mut(usize::from(family)), cycles.get_mut(usize::from(family)))
+            {
                 *total = total_of(of_family, &counted, &rule);
+                *of_family_cycle = cycle;
             }
             hosts.extend(counted);
         }
-        Self { rows: hosts, families }
+        Self { rows: hosts, families, cycles }
     }
 }
 
@@ -72,7 +78,7 @@ struct Counting<'a> {
 }
 
 impl Counting<'_> {
-    fn rows(&self, rows: &[Row<'_>]) -> Vec<Hosts> {
+    fn rows(&self, rows: &[Row<'_>]) -> (Vec<Hosts>, Option<Cycle>) {
         let infected: Vec<bool> = rows.iter().map(|(_, evidence)| Verdict::of(evidence) == Verdict::Infected).collect();
         let times: Vec<Vec<Vec<f64>>> = rows
             .iter()
@@ -93,7 +99,7 @@ impl Counting<'_> {
                 () => self.row(key, evidence, &times[place], cycle.as_ref()),
             }
         };
-        (0..rows.len()).map(place).collect()
+        ((0..rows.len()).map(place).collect(), cycle)
     }
 
     fn row(&self, key: &Key, evidence: &Evidence, times: &[Vec<f64>], cycle: Option<&Cycle>) -> Hosts {

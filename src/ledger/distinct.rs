@@ -33,7 +33,7 @@ enum Kept {
 }
 
 /// How many there are: between low and high with 95 %.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Count {
     /// The lower bound.
     pub low: f64,
@@ -41,6 +41,14 @@ pub struct Count {
     pub best: f64,
     /// The upper bound.
     pub high: f64,
+}
+
+impl Count {
+    /// Without error.
+    pub const fn exactly(count: usize) -> Self {
+        let count = count as f64;
+        Self { low: count, best: count, high: count }
+    }
 }
 
 impl Distinct {
@@ -89,10 +97,7 @@ impl Distinct {
     /// How many there are.
     pub fn count(&self) -> Count {
         match &self.kept {
-            Kept::Exact(addresses) => {
-                let count = addresses.len() as f64;
-                Count { low: count, best: count, high: count }
-            }
+            Kept::Exact(addresses) => Count::exactly(addresses.len()),
             Kept::Sketch(sketch) => {
                 // Not the estimate that depends on the order in which addresses came.
                 let best = sketch.composite_estimate();
@@ -118,7 +123,7 @@ fn sketch(key: u64, addresses: &HashSet<IpAddr>) -> HllSketch {
 }
 
 /// What an address is counted as.
-fn counted_as(address: IpAddr) -> IpAddr {
+pub(super) fn counted_as(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),

@@ -8,6 +8,7 @@
 //! | lists | how many; of each the family's id, the list day, what the list is known by |
 //! | rows | how many; of each its list's place, the source, what [`Evidence`] holds, the names as gaps, the lookups |
 //! | servers | how many; who was seen to answer |
+//! | recent | first and latest packet; how many families; of each its id, how many sources (0: too many), each with when it was heard of |
 //! | patterns | how many; of each the set's name and the pattern's text |
 //! | sightings | how many; of each its pattern's place, the source, what [`Seen`] holds |
 //! | checksum | CRC-32 of all before, lowest octet first |
@@ -22,15 +23,16 @@ use std::net::IpAddr;
 
 use super::names::Names;
 use super::octets::{Decoder, Encoder};
+use super::recent::Heard;
 use super::trace::Trace;
-use super::{Evidence, Key, Ledger, Masking, Role, Rule, Saturation, Seen};
+use super::{Evidence, Key, Ledger, Masking, Recent, Role, Rule, Saturation, Seen};
 use crate::day::{Day, Timestamp};
 use crate::decode::Transport;
 use crate::dga::{Catalog, FamilyId, Shape};
 use crate::watchlist::{PatternId, Patterns};
 
 const MAGIC: &[u8; 8] = b"dgawledg";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 
 /// What a ledger speaks of by number.
 #[derive(Clone, Copy)]
@@ -87,6 +89,7 @@ impl Context<'_> {
         servers.sort_unstable();
         out.number(servers.len() as u64)?;
         servers.into_iter().try_for_each(|server| out.address(server))?;
+        self.write_recent(&mut out, ledger.recent())?;
 
         let mut patterns: BTreeMap<PatternId, u64> = ledger.sightings().map(|(pattern, _, _)| (pattern, 0)).collect();
         out.number(patterns.len() as u64)?;
@@ -161,6 +164,7 @@ impl Context<'_> {
             let server = from.address()?;
             ledger.servers().add(server);
         }
+        self.read_recent(from, ledger.recent_mut(), &mut left_out)?;
         ledger.judge();
 
         let named = |id| ((&*self.patterns.set(id).name, &*self.patterns.pattern(id).text), id);
@@ -185,6 +189,46 @@ impl Context<'_> {
         }
         ledger.restore_counts(Saturation { refused, evicted, evicted_infected, evicted_hits, names_refused }, sightings_refused);
         (from.left() == 0).then_some(Restored { ledger, left_out })
+    }
+
+    fn write_recent<W: Write>(&self, out: &mut Encoder<'_, W>, recent: &Recent) -> io::Result<()> {
+        let (first, latest) = recent.span().unwrap_or((0, 0));
+        for number in [first, latest - first, recent.kept().count() as u64] {
+            out.number(number)?;
+        }
+        for (family, sources) in recent.kept() {
+            out.text(self.catalog.family(family).id())?;
+            out.number(sources.map_or(0, |sources| sources.len() as u64))?;
+            for (source, heard) in sources.into_iter().flatten() {
+                out.address(*source)?;
+                out.number(heard.seen.into())?;
+                out.number(heard.infected.into())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_recent(&self, from: &mut Decoder<'_>, recent: &mut Recent, left_out: &mut Vec<String>) -> Option<()> {
+        let first = from.number()?;
+        let latest = first.checked_add(from.number()?)?;
+        if latest > 0 {
+            recent.restore_span((first, latest));
+        }
+        for _ in 0..from.number()? {
+            let id = from.text()?;
+            let known = self.catalog.iter().find(|(_, family)| family.id() == id).map(|(family, _)| family);
+            let sources = from.number()?;
+            if sources == 0 && known.is_some() {
+                left_out.push(format!("different sources of {id} are counted anew: there were too many to keep each"));
+            }
+            for _ in 0..sources {
+                let (source, heard) = (from.address()?, Heard { seen: from.small()?, infected: from.small()? });
+                if let Some(family) = known {
+                    recent.add(family, source, heard);
+                }
+            }
+        }
+        Some(())
     }
 
     fn read_list(&self, from: &mut Decoder<'_>) -> Option<WrittenList> {

@@ -11,8 +11,8 @@ use super::rows::{INFECTED, Rows, WEIGHTS};
 use super::rule::{Rules, Standard};
 use super::sightings::Sightings;
 use super::trace::{TRACE, Trace};
-use super::{Evidence, Hit, Rule, Seen, Sighting, Verdict};
-use crate::day::Day;
+use super::{Evidence, Hit, Recent, Rule, Seen, Sighting, Verdict};
+use crate::day::{Day, Timestamp};
 use crate::dga::FamilyId;
 use crate::watchlist::PatternId;
 
@@ -54,6 +54,7 @@ pub struct Ledger {
     rules: Vec<Rule>,
     popularity: Popularity,
     servers: Servers,
+    recent: Recent,
 }
 
 /// What did not fit.
@@ -111,6 +112,7 @@ impl Ledger {
             rules: vec![],
             popularity: Popularity::default(),
             servers: Servers::default(),
+            recent: Recent::default(),
         }
     }
 
@@ -273,6 +275,22 @@ impl Ledger {
     /// All rows, the weakest first.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Evidence)> {
         self.rows.iter()
+    }
+
+    /// Who asked lately, as far as [`Self::note_recent`] noted it.
+    pub const fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// Notes who asked until `now`, before evidence of it goes.
+    pub fn note_recent(&mut self, now: Timestamp) {
+        let rows = self.rows.iter().map(|(key, evidence)| (key, Verdict::of(evidence), evidence.last_seen));
+        self.recent.note(rows, now);
+    }
+
+    /// Where sources that were written down are put back.
+    pub(super) const fn recent_mut(&mut self) -> &mut Recent {
+        &mut self.recent
     }
 
     /// What was noted of patterns, in no order.

@@ -61,6 +61,18 @@ impl LiveState<'_, '_> {
         self.book.ledger.judge();
     }
 
+    /// The time of the latest packet.
+    pub fn latest(&self) -> Option<Timestamp> {
+        self.interfaces.iter().filter_map(|interface| interface.last_packet).max()
+    }
+
+    /// Notes who asked lately, before evidence of it goes.
+    pub fn note_recent(&mut self) {
+        if let Some(latest) = self.latest() {
+            self.book.ledger.note_recent(latest);
+        }
+    }
+
     /// Has `plan` followed from now on. No packet is lost for it, nor what waits to be put together; evidence and counts go on
     /// as far as families, lists and patterns are the same.
     pub fn replace_plan(&mut self, plan: Arc<Plan>) {

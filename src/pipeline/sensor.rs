@@ -306,6 +306,7 @@ impl Sensor {
         }
         if now >= self.next_count {
             state.judge();
+            state.note_recent();
             self.figures = Figures::of(state, &mut self.networks);
             self.lookout.count(state, (self.clock)());
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
@@ -332,7 +333,7 @@ impl Sensor {
 
     /// Lets go of list days that no packet is held against any more, by the time of packets.
     fn close_days(&mut self, state: &mut LiveState<'_, '_>) {
-        let Some(latest) = state.interfaces.iter().filter_map(|interface| interface.last_packet).max() else { return };
+        let Some(latest) = state.latest() else { return };
         // A day longer than the lists are open: packets of two interfaces need not come in order.
         let (day, skew) = (latest.day().plus(-1), state.plan.settings.skew);
         let before = day.plus(-i32::from(skew));
@@ -341,6 +342,7 @@ impl Sensor {
             self.retired_before = Some(before);
             let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
             let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
+            state.note_recent();
             state.retire(&first_open, before);
         }
     }
@@ -361,8 +363,9 @@ impl Sensor {
         let families = catalog.iter().zip(state.matched()).zip(&self.figures.sources);
         let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
             let (hosts, hosts_refused) = self.figures.hosts.get(usize::from(id)).cloned().unwrap_or_default();
+            let recent = self.figures.recent.get(usize::from(id)).cloned().unwrap_or_default();
             let (family, answers) = (family.id().to_owned(), vec![]);
-            FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, answers }
+            FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, recent, answers }
         });
         let saturation = state.ledger().saturation();
         let reloads = self.board.desk.counts();

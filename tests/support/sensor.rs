@@ -4,7 +4,7 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
 use dgawatch::export::snapshot::{
-    Builds, FamilyCounts, Interface, NetworkSources, OpenList, Output, Reloads, SourceSeries, Table,
+    Builds, FamilyCounts, Interface, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table, WindowCounts,
 };
 
 pub fn snapshot() -> Snapshot {
@@ -44,6 +44,11 @@ pub fn snapshot() -> Snapshot {
             infected: 1,
             hosts: Some((1, 2, Some(3))),
             hosts_refused: vec![("upstream", 1)],
+            recent: RecentSources {
+                windows: vec![WindowCounts { window: "24h", seen: [4, 4, 4], infected: [1, 1, 1] }],
+                at_once: Some((1, 2)),
+                growth: Some(1.25),
+            },
             answers: vec![("nxdomain", 19), ("sinkhole", 1)],
         }],
         networks: vec![NetworkSources { network: "pool north".to_owned(), family: family.clone(), suspect: 1, infected: 1 }],

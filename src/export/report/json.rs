@@ -1,5 +1,6 @@
 //! The report as one JSON object; docs/REPORT.md describes its members.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::{Report, caveats};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Origin;
-use crate::ledger::{Hosts, Verdict};
+use crate::ledger::{Count, Hosts, Verdict};
 
 #[derive(Serialize)]
 struct Capture<'a> {
@@ -47,6 +48,37 @@ struct Family<'a> {
     suspect: usize,
     #[serde(flatten)]
     counted: Counted,
+    distinct: DistinctSources,
+    roles: BTreeMap<&'static str, usize>,
+    days_ahead: BTreeMap<i32, usize>,
+    cycle: Option<CycleLength>,
+}
+
+/// Different sources, an IPv6 /64 once.
+#[derive(Serialize)]
+struct DistinctSources {
+    seen: Bounds,
+    infected: Bounds,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    low: u64,
+    best: u64,
+    high: u64,
+}
+
+impl Bounds {
+    fn of(count: Count) -> Self {
+        Self { low: count.low.floor() as u64, best: count.best.round() as u64, high: count.high.ceil() as u64 }
+    }
+}
+
+/// From the start of a round to that of the next.
+#[derive(Serialize)]
+struct CycleLength {
+    seconds: f64,
+    learned: bool,
 }
 
 /// The hosts of a row: three figures that stay together, or why there are none.
@@ -168,6 +200,10 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             infected: totals.infected,
             suspect: totals.sources - totals.infected,
             counted: Counted::of(report.hosts_of(id)),
+            distinct: DistinctSources { seen: Bounds::of(totals.distinct.0), infected: Bounds::of(totals.distinct.1) },
+            roles: totals.roles.iter().map(|(role, sources)| (role.label(), *sources)).collect(),
+            days_ahead: totals.ahead,
+            cycle: report.cycle_of(id).map(|cycle| CycleLength { seconds: cycle.length, learned: cycle.learned }),
         }
     });
     rows(out, families)?;

@@ -21,9 +21,9 @@ use std::sync::Arc;
 use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
-use crate::dga::{Catalog, FamilyId};
-use crate::ledger::estimate::Estimate;
-use crate::ledger::{Census, Evidence, Hosts, Key, Ledger, Rule, Seen, Standard, Verdict, Watched};
+use crate::dga::{Catalog, FamilyId, Period};
+use crate::ledger::estimate::{Cycle, Estimate};
+use crate::ledger::{Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched};
 use crate::watchlist::{Names, PatternId, Patterns};
 
 /// How a report is written.
@@ -114,6 +114,12 @@ fn caveats(estimate: &Estimate) -> Vec<&'static str> {
     estimate.caveats().iter().map(|caveat| caveat.text()).collect()
 }
 
+/// How many days a list is ahead of the day on which a source asked for most of it: 0 where its clock is right.
+fn days_ahead(key: &Key, evidence: &Evidence) -> i32 {
+    let middle = evidence.first_seen.as_nanos().midpoint(evidence.last_seen.as_nanos());
+    key.list_day.number() - Timestamp::from_nanos(middle).day().number()
+}
+
 /// What the evidence of one family comes to.
 #[derive(Default)]
 struct FamilyTotals {
@@ -121,6 +127,12 @@ struct FamilyTotals {
     responses: u64,
     sources: usize,
     infected: usize,
+    /// Infected sources by what they are to others.
+    roles: BTreeMap<Role, usize>,
+    /// Infected sources by how many days the list is ahead of the day on which they asked.
+    ahead: BTreeMap<i32, usize>,
+    /// Different sources, of IPv6 networks of /64: all, and the infected.
+    distinct: (Count, Count),
 }
 
 impl Report {
@@ -242,18 +254,37 @@ impl Report {
         &self.census.families[usize::from(id)]
     }
 
+    /// The cycle of a family, where its hosts have one and a source was there.
+    fn cycle_of(&self, id: FamilyId) -> Option<&Cycle> {
+        self.census.cycles[usize::from(id)].as_ref()
+    }
+
     fn family_totals(&self, id: FamilyId) -> FamilyTotals {
         let mut totals = FamilyTotals::default();
         let (mut sources, mut infected) = (BTreeSet::<IpAddr>::new(), BTreeSet::new());
+        let (mut roles, mut ahead) = (BTreeSet::new(), BTreeSet::new());
+        // Reports of the same packets are the same: the key is none to keep.
+        let [mut seen, mut sure] = [(); 2].map(|()| Distinct::new(0, EXACT));
+        let calendar = self.catalog.family(id).calendar();
+        let one_list_a_day = calendar.period() == Period::Day && calendar.reach() == (0, 0);
         for (key, evidence) in self.rows.iter().filter(|(key, _)| key.family == id) {
             totals.matches += evidence.matches;
             totals.responses += evidence.responses;
             sources.insert(key.source);
+            seen.add(key.source);
             if Verdict::of(evidence) == Verdict::Infected {
                 infected.insert(key.source);
+                sure.add(key.source);
+                roles.insert((evidence.role(), key.source));
+                if one_list_a_day {
+                    ahead.insert((days_ahead(key, evidence), key.source));
+                }
             }
         }
         (totals.sources, totals.infected) = (sources.len(), infected.len());
+        roles.iter().for_each(|(role, _)| *totals.roles.entry(*role).or_default() += 1);
+        ahead.iter().for_each(|(days, _)| *totals.ahead.entry(*days).or_default() += 1);
+        totals.distinct = (seen.count(), sure.count());
         totals
     }
 }

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::{CaptureSummary, Group, Report, caveats};
+use super::{CaptureSummary, FamilyTotals, Group, Report, caveats};
 use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
-use crate::ledger::estimate::Refused;
+use crate::ledger::estimate::{Cycle, Refused};
 use crate::ledger::{Evidence, Hosts, Key, Role, Seen, Verdict};
 use crate::watchlist::{Names, PatternId, known_collision};
 
@@ -102,6 +102,28 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Err(Refused::NoSource) => {}
             Err(why) => wrapped(4, &format!("hosts: not counted: {}", why.text()), out)?,
         }
+        particulars(report.cycle_of(id), &totals, out)?;
+    }
+    Ok(())
+}
+
+/// What there is to say of a family's infected sources: what else than clients they are, whose clocks are wrong, and how
+/// often they ask where that was seen.
+fn particulars(cycle: Option<&Cycle>, totals: &FamilyTotals, out: &mut dyn Write) -> io::Result<()> {
+    if totals.roles.keys().any(|role| *role != Role::Client) {
+        let roles = totals.roles.iter().map(|(role, sources)| count(*sources as u64, role.label()));
+        wrapped(4, &format!("infected: {}", roles.collect::<Vec<_>>().join(", ")), out)?;
+    }
+    if totals.ahead.keys().any(|days| *days != 0) {
+        let clocks = totals.ahead.iter().map(|(days, sources)| match days {
+            0 => format!("on the day of the list {}", grouped(*sources as u64)),
+            1.. => format!("{} early {}", count(days.unsigned_abs().into(), "day"), grouped(*sources as u64)),
+            _ => format!("{} late {}", count(days.unsigned_abs().into(), "day"), grouped(*sources as u64)),
+        });
+        wrapped(4, &format!("infected sources asked: {}", clocks.collect::<Vec<_>>().join(", ")), out)?;
+    }
+    if let Some(cycle) = cycle.filter(|cycle| cycle.learned) {
+        wrapped(4, &format!("a cycle takes {:.1} minutes, seen here", cycle.length / 60.0), out)?;
     }
     Ok(())
 }

@@ -44,10 +44,12 @@ impl House {
 }
 
 fn shown(mut ledger: Ledger) -> String {
+    let recent: Vec<_> = (0..4).map(|family| ledger.recent().within(family, 7 * 86_400)).collect();
+    let recent = (recent, ledger.recent().watched());
     let (counts, refused) = (ledger.saturation(), ledger.sightings_refused());
     let sightings = ledger.take_sightings();
     format!(
-        "{counts:?} {refused} {sightings:?} {:?}",
+        "{counts:?} {refused} {sightings:?} {recent:?} {:?}",
         ledger
             .into_sorted()
             .iter()
@@ -87,6 +89,8 @@ fn some() -> Ledger {
     for n in 0..60_u32 {
         ledger.add(&hit(n % 8 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007));
     }
+    ledger.note_recent(Timestamp::from_parts(50, 0));
+    ledger.note_recent(Timestamp::from_parts(70, 0));
     ledger
 }
 
@@ -108,6 +112,7 @@ proptest! {
             let Hit { source, time, response, .. } = hit(source, 0, 0, nanos);
             ledger.note(&Sighting { source, time, response, pattern: ids[pattern] });
         }
+        ledger.note_recent(Timestamp::from_nanos(1 << 60));
         let octets = house.written(&ledger);
         let mut restored = house.context().read(&octets, bound).unwrap();
         prop_assert_eq!(restored.left_out, Vec::<String>::new());
