@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use super::live_state::{InterfaceCounts, LiveState};
-use super::networks::NetworkCount;
+use crate::day::Timestamp;
 use crate::dga::{Family, FamilyId, Habit};
 use crate::export::snapshot::{RecentSources, WindowCounts};
 use crate::ledger::estimate::{Refused, churn, live};
-use crate::ledger::{Census, Count, Recent, Rule, Verdict, Watched};
+use crate::ledger::{Census, Count, Ledger, Recent, Rule, Verdict, Watched};
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -26,6 +26,20 @@ type HostCounts = (Option<(u64, u64, Option<u64>)>, Vec<(&'static str, u64)>);
 /// Infected sources behind which hosts are counted while packets wait; of more the report at the end speaks.
 const MOST_COUNTED: usize = 20_000;
 
+/// Sources by family: their weightiest verdict on any list day, and when they were last heard of.
+pub(super) type Sources = HashMap<(FamilyId, IpAddr), (Verdict, Timestamp)>;
+
+/// Looks through all evidence.
+pub(super) fn sources(ledger: &Ledger) -> Sources {
+    let mut sources = Sources::new();
+    for (key, evidence) in ledger.rows() {
+        let (verdict, heard) = (Verdict::of(evidence), evidence.last_seen);
+        let source = sources.entry((key.family, key.source)).or_insert((verdict, heard));
+        *source = (source.0.max(verdict), source.1.max(heard));
+    }
+    sources
+}
+
 /// Of each family of the catalog; nothing before the first look.
 #[derive(Default)]
 pub(super) struct Figures {
@@ -38,27 +52,21 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    /// Counts those of networks too.
-    pub(super) fn of(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Self {
+    pub(super) fn of(state: &LiveState<'_, '_>, sources: &Sources) -> Self {
         let recent = state.plan.catalog().iter().map(|(id, family)| count_recent(id, family, state.ledger().recent()));
-        Self { sources: count_sources(state, networks), hosts: count_hosts(state), recent: recent.collect() }
+        let families = state.plan.catalog.iter().len();
+        Self { sources: count_sources(families, sources), hosts: count_hosts(state), recent: recent.collect() }
     }
 }
 
-/// Suspect and infected sources of each family, each once.
-fn count_sources(state: &LiveState<'_, '_>, networks: &mut NetworkCount) -> Vec<(u64, u64)> {
-    let mut verdicts: HashMap<(FamilyId, IpAddr), Verdict> = HashMap::new();
-    for (key, evidence) in state.ledger().rows() {
-        let verdict = verdicts.entry((key.family, key.source)).or_insert(Verdict::Suspect);
-        *verdict = (*verdict).max(Verdict::of(evidence));
+/// Suspect and infected sources of so many families, each once.
+fn count_sources(families: usize, sources: &Sources) -> Vec<(u64, u64)> {
+    let mut counts = vec![(0, 0); families];
+    for ((family, _), (verdict, _)) in sources {
+        let (suspect, infected) = &mut counts[usize::from(*family)];
+        *(if *verdict == Verdict::Infected { infected } else { suspect }) += 1;
     }
-    let mut sources = vec![(0, 0); state.plan.catalog.iter().len()];
-    networks.count(sources.len(), &verdicts);
-    for ((family, _), verdict) in verdicts {
-        let (suspect, infected) = &mut sources[usize::from(family)];
-        *(if verdict == Verdict::Infected { infected } else { suspect }) += 1;
-    }
-    sources
+    counts
 }
 
 /// The hosts behind infected sources.

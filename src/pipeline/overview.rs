@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use super::figures::Sources;
 use super::live_state::LiveState;
 use crate::day::Timestamp;
 use crate::dga::FamilyId;
@@ -38,14 +39,13 @@ pub(super) struct Lookout {
 }
 
 impl Lookout {
-    /// Looks through all evidence. Takes long when there is much.
-    pub(super) fn count(&mut self, state: &LiveState<'_, '_>, now: Timestamp) {
+    /// Counts sources of any family, and finds the weightiest. Takes long when there is much evidence.
+    pub(super) fn count(&mut self, state: &LiveState<'_, '_>, of_families: &Sources, now: Timestamp) {
         let (ledger, catalog) = (state.ledger(), &state.plan.catalog);
         let mut sources: HashMap<IpAddr, (Verdict, Timestamp)> = HashMap::new();
-        for (key, evidence) in ledger.rows() {
-            let verdict = Verdict::of(evidence);
-            let source = sources.entry(key.source).or_insert((verdict, evidence.last_seen));
-            *source = (source.0.max(verdict), source.1.max(evidence.last_seen));
+        for ((_, address), &(verdict, heard)) in of_families {
+            let source = sources.entry(*address).or_insert((verdict, heard));
+            *source = (source.0.max(verdict), source.1.max(heard));
         }
         let hour_ago = Timestamp::from_nanos(now.as_nanos().saturating_sub(NANOS_PER_HOUR));
         let infected = || sources.values().filter(|(verdict, _)| *verdict == Verdict::Infected).map(|(_, heard)| *heard);

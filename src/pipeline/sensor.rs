@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::almanac::Clock;
-use super::figures::Figures;
+use super::figures::{Figures, sources};
 use super::live_state::{InterfaceCounts, LiveState};
 use super::networks::NetworkCount;
 use super::overview::Lookout;
@@ -307,8 +307,10 @@ impl Sensor {
         if now >= self.next_count {
             state.judge();
             state.note_recent();
-            self.figures = Figures::of(state, &mut self.networks);
-            self.lookout.count(state, (self.clock)());
+            let sources = sources(state.ledger());
+            self.figures = Figures::of(state, &sources);
+            self.networks.count(state.plan.catalog.iter().len(), sources.iter().map(|(source, (verdict, _))| (source, verdict)));
+            self.lookout.count(state, &sources, (self.clock)());
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
         }
         if now >= self.next_age {

@@ -4,6 +4,7 @@
 //! parts of their own.
 
 use super::List;
+use crate::name::Name;
 
 /// Names for each word: 2 bits of 64 for each of 4 let one of a hundred others pass.
 const NAMES_A_WORD: usize = 4;
@@ -18,7 +19,7 @@ pub(super) struct Front {
 
 impl Front {
     /// Of lists whose names are hashed by `hash`; nothing where it would not pay.
-    pub(super) fn of(lists: &[&List], hash: impl Fn(&crate::name::Name) -> u64) -> Option<Self> {
+    pub(super) fn of(lists: &[&List], hash: impl Fn(&Name) -> u64) -> Option<Self> {
         let count: usize = lists.iter().map(|list| list.names().count()).sum();
         if count > MOST_NAMES || lists.iter().any(|list| list.is_large()) {
             return None;
@@ -61,7 +62,6 @@ mod tests {
     use super::*;
     use crate::day::Day;
     use crate::dga::Catalog;
-    use crate::name::Name;
     use crate::watchlist::Hasher;
 
     #[test]

@@ -4,8 +4,10 @@
 //! files, or elements whose digest the page's Content-Security-Policy names.
 
 mod chart;
+mod families;
 
 pub(super) use self::chart::{Bar, bars, drawn};
+pub(super) use self::families::{FamilyRow, days, families};
 
 use maud::{Markup, html};
 

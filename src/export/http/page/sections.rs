@@ -9,7 +9,7 @@ use super::search::link;
 use crate::day::{Day, Timestamp};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Snapshot;
-use crate::export::page::{Bar, bars, counted, figure, second, share, verdict};
+use crate::export::page::{Bar, FamilyRow, bars, counted, days, families, figure, second, share, verdict};
 use crate::export::report::{grouped, size};
 use crate::export::snapshot::{Hour, Interface};
 
@@ -31,7 +31,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Markup {
         (lead(snapshot))
         (trend(snapshot))
         (sources(snapshot))
-        (families(snapshot))
+        (family_table(snapshot))
         (health(snapshot))
     }
 }
@@ -149,44 +149,27 @@ pub(super) fn ago(time: Timestamp, now: Timestamp) -> Markup {
     html! { span title={ (second(time)) " UTC" } { (text) } }
 }
 
-fn families(snapshot: &Snapshot) -> Markup {
+fn family_table(snapshot: &Snapshot) -> Markup {
     let today = snapshot.taken.day();
-    let of = |family: &str| -> Vec<(Day, u64)> {
-        snapshot.lists.iter().filter(|list| list.family == family).map(|list| (list.list_day, list.names)).collect()
-    };
+    let rows = snapshot.families.iter().map(|family| {
+        let lists = snapshot.lists.iter().filter(|list| list.family == family.family);
+        let lists: Vec<(Day, u64)> = lists.map(|list| (list.list_day, list.names)).collect();
+        FamilyRow {
+            family: &family.family,
+            infected: family.infected,
+            suspect: family.suspect,
+            queries: family.matches,
+            responses: family.responses,
+            last: [names_today(&lists, today), days(lists.iter().map(|(day, _)| *day), "none yet")],
+        }
+    });
     html! {
         section.card #families data-live {
             h2 { "Families" }
             @if snapshot.families.is_empty() {
                 p.empty { "No family is watched." }
             } @else {
-                div.scroll tabindex="0" role="region" aria-label="Families" {
-                    table {
-                        thead { tr {
-                            th scope="col" { "Family" }
-                            th.n scope="col" { "Infected" }
-                            th.n scope="col" { "Suspect" }
-                            th.n scope="col" { "Queries" }
-                            th.n.wide scope="col" { "Responses" }
-                            th.n.wide scope="col" { "Names today" }
-                            th.t.wide scope="col" { "Lists" }
-                        } }
-                        tbody {
-                            @for family in &snapshot.families {
-                                @let lists = of(&family.family);
-                                tr {
-                                    th.src scope="row" { (family.family) }
-                                    td.n { span class={ @if family.infected > 0 { "hot" } } { (grouped(family.infected)) } }
-                                    td.n { (grouped(family.suspect)) }
-                                    td.n { (grouped(family.matches)) }
-                                    td.n.wide { (grouped(family.responses)) }
-                                    td.n.wide { (names_today(&lists, today)) }
-                                    td.t.wide { (days(&lists)) }
-                                }
-                            }
-                        }
-                    }
-                }
+                (families(["Names today", "Lists"], rows))
                 p.note { "Queries and responses since the sensor started; sources on the list days that are open." }
             }
         }
@@ -197,15 +180,6 @@ fn families(snapshot: &Snapshot) -> Markup {
 fn names_today(lists: &[(Day, u64)], today: Day) -> String {
     let current = lists.iter().filter(|(day, _)| *day <= today).max();
     current.map_or_else(|| "not built".to_owned(), |(_, names)| grouped(*names))
-}
-
-fn days(lists: &[(Day, u64)]) -> String {
-    let days = || lists.iter().map(|(day, _)| *day);
-    match (days().min(), days().max()) {
-        (Some(first), Some(last)) if first == last => first.to_string(),
-        (Some(first), Some(last)) => format!("{first} to {last}"),
-        _ => "none yet".to_owned(),
-    }
 }
 
 fn health(snapshot: &Snapshot) -> Markup {

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use super::super::{Report, grouped, size};
 use super::time::{charts, incomplete};
 use crate::decode::{Kind, Transport};
-use crate::export::page::{bars, counted, figure, minute, second, share, verdict};
+use crate::export::page::{FamilyRow, bars, counted, days, families, figure, minute, second, share, verdict};
 use crate::ledger::{Evidence, Key, Verdict};
 
 /// Sources in the table that needs no script; the script shows as many on a page.
@@ -25,7 +25,7 @@ pub(super) fn all(report: &Report) -> Markup {
         main.wrap #main {
             (lead(report))
             (timeline(report))
-            (families(report))
+            (family_table(report))
             (sources(report))
             (indicators(report))
             (read(report))
@@ -79,44 +79,23 @@ fn timeline(report: &Report) -> Markup {
     }
 }
 
-fn families(report: &Report) -> Markup {
+fn family_table(report: &Report) -> Markup {
+    let rows = report.catalog.iter().map(|(id, family)| {
+        let totals = report.family_totals(id);
+        let list_days = report.lists.iter().filter(move |(of, _)| *of == id).map(|(_, day)| *day);
+        FamilyRow {
+            family: family.id(),
+            infected: totals.infected as u64,
+            suspect: (totals.sources - totals.infected) as u64,
+            queries: totals.matches,
+            responses: totals.responses,
+            last: [grouped(list_days.clone().count() as u64), days(list_days, "none")],
+        }
+    });
     html! {
         section.card {
             h2 { "Families" }
-            div.scroll tabindex="0" role="region" aria-label="Families" {
-                table {
-                    thead { tr {
-                        th scope="col" { "Family" }
-                        th.n scope="col" { "Infected" }
-                        th.n scope="col" { "Suspect" }
-                        th.n scope="col" { "Queries" }
-                        th.n.wide scope="col" { "Responses" }
-                        th.n.wide scope="col" { "Lists" }
-                        th.t.wide scope="col" { "List days" }
-                    } }
-                    tbody {
-                        @for (id, family) in report.catalog.iter() {
-                            @let totals = report.family_totals(id);
-                            @let days = || report.lists.iter().filter(|(of, _)| *of == id).map(|(_, day)| *day);
-                            tr {
-                                th.src scope="row" { (family.id()) }
-                                td.n { span class={ @if totals.infected > 0 { "hot" } } { (grouped(totals.infected as u64)) } }
-                                td.n { (grouped((totals.sources - totals.infected) as u64)) }
-                                td.n { (grouped(totals.matches)) }
-                                td.n.wide { (grouped(totals.responses)) }
-                                td.n.wide { (grouped(days().count() as u64)) }
-                                td.t.wide {
-                                    @match (days().min(), days().max()) {
-                                        (Some(first), Some(last)) if first == last => (first),
-                                        (Some(first), Some(last)) => { (first) " to " (last) }
-                                        _ => "none"
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (families(["Lists", "List days"], rows))
         }
     }
 }
