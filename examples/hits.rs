@@ -35,6 +35,7 @@ fn main() {
             recursive: true,
             server: (n % 2 == 1).then(|| Ipv4Addr::new(198, 51, 100, 53).into()),
             lifetime: None,
+            told: None,
             matched: Match { family: 0, list_day, index, collision: false },
         });
     }

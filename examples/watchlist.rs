@@ -314,6 +314,7 @@ fn settings() -> Settings {
         compiled: None,
         timeline: false,
         search_list: SearchList::default(),
+        sinkholes: Default::default(),
         masking: Masking::default(),
         events: None,
     }

@@ -75,7 +75,7 @@ fn none_for_a_packet() {
     let mut pass = || {
         let (mut messages, mut hits, mut sightings) = (0, 0, 0);
         let mut found = |(), found| match found {
-            Found::Listed(_) => hits += 1,
+            Found::Listed(_) | Found::Appended(_) => hits += 1,
             Found::Watched(_) => sightings += 1,
         };
         for data in &packets {

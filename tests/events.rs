@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use serde_json::Value;
+use support::answers::each_kind_and_a_crowd;
 use support::captures::USUAL;
 use support::packets::{at, ethernet, nxdomain, query, udp};
 use support::{dgawatch, printed, root};
@@ -30,22 +31,36 @@ fn parsed(lines: &[String]) -> Vec<Value> {
     lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// Those that docs/EVENTS.md has, in its order.
+const EVENTS: [&str; 6] = ["suspect", "infected", "rendezvous", "exposed", "sinkhole_learned", "daily_summary"];
+
 #[test]
 fn documented_and_true() {
     let text = fs::read_to_string(root().join("docs/EVENTS.md")).unwrap();
     let (lines, report) = events(&["pcaps/subscribers.pcap"], "1");
     let examples: Vec<&str> = text.split("```json\n").skip(1).map(|rest| rest.split("\n```").next().unwrap()).collect();
-    let of = |event: &str| lines.iter().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect::<Vec<_>>();
-    for (example, event) in examples.iter().zip(["suspect", "infected", "daily_summary"]) {
-        assert!(of(event).iter().any(|line| line == example), "{event}: the example is not what is written");
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("capture");
+    fs::write(&path, each_kind_and_a_crowd().file()).unwrap();
+    let leading = ["--family", "conficker-b", path.to_str().unwrap()];
+    let leads = events(&leading, "1").0;
+    let all: Vec<&String> = lines.iter().chain(&leads).collect();
+    let of = |event: &str| all.iter().filter(|line| line.contains(&format!("\"event\":\"{event}\""))).collect::<Vec<_>>();
+    for (example, event) in examples.iter().zip(EVENTS) {
+        assert!(of(event).iter().any(|line| line == example), "{event}: the example is not what is written: {:?}", of(event));
     }
-    assert_eq!(examples.len(), 3);
+    assert_eq!(examples.len(), EVENTS.len());
+    // Each name is told of once, each client once a name, each sinkhole once.
+    assert_eq!(["rendezvous", "exposed", "sinkhole_learned"].map(|event| of(event).len()), [10, 11, 1]);
+    assert_eq!(events(&leading, "3").0, leads);
 
     // Every member has its row, every row its member.
     let words: BTreeSet<&str> = text.lines().filter(|line| line.starts_with("| `")).flat_map(code).collect();
-    let members: BTreeSet<String> =
-        parsed(&lines).iter().flat_map(|event| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>()).collect();
-    let values = ["udp", "tcp", "--prefix", "--pseudonymise"];
+    let members: BTreeSet<String> = parsed(&[lines.clone(), leads].concat())
+        .iter()
+        .flat_map(|event| event.as_object().unwrap().keys().cloned().collect::<Vec<_>>())
+        .collect();
+    let values = ["udp", "tcp", "--prefix", "--pseudonymise", "infected", "suspect"];
     let documented: BTreeSet<String> = words.into_iter().filter(|word| !values.contains(word)).map(str::to_owned).collect();
     assert_eq!(documented, members);
 

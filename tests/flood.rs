@@ -63,6 +63,7 @@ fn hit(source: IpAddr, index: u32, second: u64) -> Hit {
         recursive: true,
         server: None,
         lifetime: None,
+        told: None,
         matched: Match { family: 0, list_day: Day::EPOCH, index, collision: false },
     }
 }

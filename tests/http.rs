@@ -36,6 +36,8 @@ fn every_path() {
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
+        ("/api/v1/rendezvous", "application/json", "\"addresses\":[\"198.51.100.66\"],\"ttl\":60"),
+        ("/", "text/html; charset=utf-8", "2 generated names lead to no known sinkhole; 1 infected source was told so."),
         ("/api/v1/sources", "application/json", "\"source\":\"192.0.2.0\""),
         ("/api/v1/sources?source=192.0.2.8", "application/json", "\"names\":[\"name8.example\"]}]"),
         ("/api/v1/explain?name=praat.org", "application/json", "{\"name\":\"praat.org\",\"lists\":[],\"owner\":\"Praat"),

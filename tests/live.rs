@@ -198,6 +198,7 @@ fn nothing_is_unaccounted_for() {
                 patterns,
                 search_list,
                 compiled: None,
+                sinkholes: Arc::default(),
                 masking: Masking::default(),
                 events: None,
                 series: None,

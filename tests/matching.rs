@@ -82,7 +82,7 @@ fn as_a_map_of_strings_has_it() {
     let (mut found, mut expected) = (vec![], vec![]);
     let mut take = |asker: u32, what: Found| match what {
         Found::Listed(Match { family, list_day, index, .. }) => found.push((asker, (family, list_day, index))),
-        Found::Watched(_) => panic!("there are no patterns"),
+        Found::Appended(_) | Found::Watched(_) => panic!("there are no patterns, and no suffixes"),
     };
     for asker in 0..NAMES {
         let mut name = listed[rng.below(listed.len() as u64) as usize].clone();

@@ -26,7 +26,7 @@ fn found(watchlist: &mut Watchlist<'_, ()>, patterns: &Patterns, name: &Name) ->
     let raw = RawName::take(&wire).unwrap();
     let (mut listed, mut sighted) = (vec![], vec![]);
     let mut found = |(), found| match found {
-        Found::Listed(matched) => listed.push(matched.index),
+        Found::Listed(matched) | Found::Appended(matched) => listed.push(matched.index),
         Found::Watched(id) => sighted.push(id),
     };
     let time = Timestamp::from_parts(0, 0);

@@ -83,6 +83,7 @@ fn settings(patterns: &str) -> Settings {
         patterns: Arc::new(set),
         compiled: None,
         search_list: SearchList::default(),
+        sinkholes: Arc::default(),
         masking: Masking::default(),
         events: None,
         series: Some(SeriesConfig { max_sources: 10, prefix: None }),

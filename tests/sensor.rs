@@ -75,6 +75,7 @@ fn settings() -> Settings {
         patterns: Arc::new(Patterns::default()),
         compiled: None,
         search_list: SearchList::default(),
+        sinkholes: Arc::default(),
         masking: Masking::default(),
         events: None,
         series: None,

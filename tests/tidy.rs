@@ -23,6 +23,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("datasketches", &["ledger"]),
+    ("dns_parser", &["decode"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
     ("hashbrown", &["simulate", "watchlist", "ledger"]),

@@ -1,9 +1,11 @@
-//! Any DNS message: the question that a plain reader finds, which nobody can doubt.
+//! Any DNS message: the question that a plain reader finds, which nobody can doubt; and where its answers lead.
 
 #![no_main]
 
 use dgawatch::day::Timestamp;
-use dgawatch::decode::{Config, Decoder, Kind, Outcome, Reading};
+use std::net::IpAddr;
+
+use dgawatch::decode::{Config, Decoder, Kind, Outcome, Reading, Reply, Told, told};
 use dgawatch::source::{LinkType, Record};
 use libfuzzer_sys::fuzz_target;
 
@@ -12,6 +14,7 @@ fuzz_target!(|octets: &[u8]| {
     if octets.len() > 60_000 {
         return;
     }
+    leads(octets);
     let frame = frame(octets);
     let mut decoder = Decoder::new(Config::new(&[], &[]));
     let reading = decoder.read(Record { time: Timestamp::default(), link: LinkType::ETHERNET, data: &frame });
@@ -33,6 +36,27 @@ fuzz_target!(|octets: &[u8]| {
         assert_eq!(found.is_none(), message.kind == Kind::Unreadable);
     }
 });
+
+/// Whatever the answers say: bounds hold, and an address stands in the message.
+fn leads(octets: &[u8]) {
+    let told = told(octets);
+    match Reply::read(octets) {
+        Err(instead) => assert_ne!(instead, Told::Addresses),
+        Ok(Reply { addresses, servers, .. }) => {
+            let header = octets.first_chunk::<12>().expect("no answer without a header");
+            assert!(told == Told::Addresses || header[3] & 15 > 0);
+            assert!((1..=8).contains(&addresses.len()) && servers.len() <= 4);
+            for address in addresses {
+                let raw = match address {
+                    IpAddr::V4(address) => address.octets().to_vec(),
+                    IpAddr::V6(address) => address.octets().to_vec(),
+                };
+                assert!(octets.windows(raw.len()).any(|window| window == raw), "{address}");
+            }
+            assert!(servers.iter().all(|server| server.bytes().all(|octet| octet.is_ascii_graphic())));
+        }
+    }
+}
 
 /// Name in wire form, type and class of the question at octet 12.
 fn plainly(message: &[u8]) -> Option<(Vec<u8>, u16, u16)> {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 use dgawatch::dga::Catalog;
 use dgawatch::export::{AbuseFormat, Desk, EventLog, Report, ReportFormat};
-use dgawatch::ledger::{Masking, Prefix, PseudonymKey};
+use dgawatch::ledger::{Masking, Prefix, PseudonymKey, Sinkholes};
 use dgawatch::pipeline::Settings;
 use dgawatch::watchlist::{Patterns, SearchList};
 
@@ -45,6 +45,13 @@ pub(super) struct Matching {
     #[arg(long = "search-suffix", value_name = "DOMAIN", value_delimiter = ',')]
     search_suffixes: Vec<String>,
 
+    /// Where names lead without alarm, in place of the built-in table: `prefix,sinkhole`, `prefix,parking` or `prefix,blocked` a line
+    ///
+    /// A listed name that leads elsewhere is a rendezvous, unless so many lead there that it must be a sinkhole. What follows
+    /// a further comma is for people; `#` begins a comment.
+    #[arg(long, value_name = "FILE")]
+    sinkholes: Option<PathBuf>,
+
     /// Keep and show only so many leading bits of addresses, of IPv4 and of IPv6, as 24,56: networks instead of hosts
     #[arg(long, value_name = "BITS,BITS")]
     prefix: Option<Prefix>,
@@ -56,7 +63,8 @@ pub(super) struct Matching {
     #[arg(long, value_name = "FILE")]
     pseudonymise: Option<PathBuf>,
 
-    /// Append events to FILE (`-` for standard output) as JSON lines: a source is suspect or infected, a list day is over
+    /// Append events to FILE (`-` for standard output) as JSON lines: a source is suspect or infected, a name leads somewhere and
+    /// who was told, a list day is over
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 }
@@ -71,7 +79,7 @@ impl Matching {
     /// The files of patterns.
     #[cfg(feature = "live")]
     pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.patterns.iter().map(PathBuf::as_path)
+        self.patterns.iter().chain(&self.sinkholes).map(PathBuf::as_path)
     }
 
     pub(super) fn settings(&self, catalog: &Catalog) -> Result<Settings, Failure> {
@@ -81,16 +89,24 @@ impl Matching {
         let log = self.events.as_deref().map(EventLog::open).transpose().map_err(Failure::Said)?;
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
-        let (skew, max_sources) = (self.skew, self.max_sources as usize);
+        let (skew, max_sources, sinkholes) = (self.skew, self.max_sources as usize, self.sinkholes()?);
         let (series, compiled, timeline) = (None, None, false);
-        Ok(Settings { skew, max_sources, decode, patterns, search_list, masking, events, series, compiled, timeline })
+        Ok(Settings { skew, max_sources, decode, patterns, search_list, sinkholes, masking, events, series, compiled, timeline })
     }
 
     /// The same for a sensor that runs by other settings: only what it looks for changes.
     #[cfg(feature = "live")]
     pub(super) fn change(&self, catalog: &Catalog, running: &Settings) -> Result<Settings, Failure> {
         let (patterns, search_list) = self.names(catalog)?;
-        Ok(Settings { skew: self.skew, patterns, search_list, ..running.clone() })
+        Ok(Settings { skew: self.skew, patterns, search_list, sinkholes: self.sinkholes()?, ..running.clone() })
+    }
+
+    /// Where names lead without alarm.
+    fn sinkholes(&self) -> Result<Arc<Sinkholes>, Failure> {
+        let Some(path) = &self.sinkholes else { return Ok(Arc::default()) };
+        let name = path.display();
+        let text = fs::read(path).map_err(|error| Failure::Said(format!("sinkholes {name} cannot be read: {error}")))?;
+        Sinkholes::parse(&text).map(Arc::new).map_err(|why| Failure::Said(format!("sinkholes {name}: {why}")))
     }
 
     /// What is looked for beside families.

@@ -20,7 +20,7 @@
 use crate::name::{MAX_LABEL, MAX_OCTETS, RawName};
 
 /// Octets of the header.
-const HEADER: usize = 12;
+pub(super) const HEADER: usize = 12;
 
 /// Each pointer of an honest name has a label before it, so there are fewer than labels in the longest name.
 const MAX_POINTERS: usize = MAX_OCTETS / 2;
@@ -94,7 +94,7 @@ pub(super) fn message<'a>(
     }
     let name = match RawName::take(body) {
         Some(name) => Some((name, name.as_wire().len())),
-        None => in_pieces(message, scratch),
+        None => in_pieces(message, HEADER, scratch).map(|name| (name.name, name.length)),
     };
     let question = name.and_then(|(name, length)| {
         let fixed = body.get(length..)?.first_chunk::<4>()?;
@@ -103,13 +103,22 @@ pub(super) fn message<'a>(
     Some((header, question.map(Some).ok_or(Unreadable)))
 }
 
-/// Reads a name with compression pointers; also returns how many octets it takes in its place.
+/// A name that was put together.
+pub(super) struct InPieces<'a> {
+    pub(super) name: RawName<'a>,
+    /// Octets that it takes in its place.
+    pub(super) length: usize,
+    /// Pointers that were followed.
+    pub(super) pointers: usize,
+}
+
+/// Reads the name at `start`, whatever pointers it has.
 ///
 /// RFC 1035 means pointers to earlier names, and nothing comes before the first. Real resolvers answer questions that
 /// point forwards all the same, so a sensor has to read them: pointers go anywhere, their number is the bound.
 #[cold]
-fn in_pieces<'a>(message: &[u8], scratch: &'a mut [u8; MAX_OCTETS]) -> Option<(RawName<'a>, usize)> {
-    let (mut at, mut length, mut pointers) = (HEADER, 0, 0);
+pub(super) fn in_pieces<'a>(message: &[u8], start: usize, scratch: &'a mut [u8; MAX_OCTETS]) -> Option<InPieces<'a>> {
+    let (mut at, mut length, mut pointers) = (start, 0, 0);
     let mut in_place = None;
     loop {
         let first = *message.get(at)?;
@@ -122,7 +131,7 @@ fn in_pieces<'a>(message: &[u8], scratch: &'a mut [u8; MAX_OCTETS]) -> Option<(R
                 at += label.len();
                 if first == 0 {
                     let name = RawName::take(&scratch[..length])?;
-                    return Some((name, in_place.unwrap_or(at) - HEADER));
+                    return Some(InPieces { name, length: in_place.unwrap_or(at) - start, pointers });
                 }
             }
             3 => {

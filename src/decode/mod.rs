@@ -24,6 +24,7 @@ mod fragment;
 mod ip;
 mod link;
 mod outcome;
+mod records;
 mod reply;
 mod stream;
 mod tunnel;
@@ -36,6 +37,7 @@ pub use self::assemble::{Assembler, Piece, Pieces};
 pub use self::dns::{Header, Question};
 pub use self::outcome::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
 pub(crate) use self::reply::lifetime;
+pub use self::reply::{Reply, Told, told};
 pub use self::tunnel::Tunnel;
 
 use self::walk::{Datagram, End, Layer};

@@ -1,12 +1,121 @@
-//! For how long a cache keeps an answer.
+//! What a response says about the name that it was asked for: whether there is one, where it leads, for how long.
 //!
-//! Only called for answers about listed names, which are few; reads each record once and follows no pointer.
+//! Only called for answers about listed names, which are few.
 
-/// Octets of the header.
-const HEADER: usize = 12;
+use std::net::IpAddr;
 
-/// The type of the record that speaks of a zone.
+use super::dns::HEADER;
+use super::records::{Data, MOST_SERVERS, Record as Answer, Walk};
+
+/// The type of the record that names a zone's server, and of the one that speaks of the zone.
+const NS: u16 = 2;
 const SOA: u16 = 6;
+
+/// Addresses of a name that are kept.
+const MOST_ADDRESSES: usize = 8;
+
+/// Aliases of aliases that are followed: resolvers follow 8 to 16.
+const MOST_ALIASES: usize = 16;
+
+/// What a response says about a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// That it does not exist (NXDOMAIN).
+    Missing,
+    /// Nothing that leads anywhere: no error, and no address.
+    Nothing,
+    /// Who is to be asked: its name servers, so that it is registered.
+    Referral,
+    /// That it could not be looked up (any other error).
+    Failed,
+    /// What it says is missing: cut by a snap length, or by the server, who wants to be asked over TCP.
+    Cut,
+    /// Addresses.
+    Addresses,
+}
+
+/// Where a name leads.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Its addresses, those of its aliases too, in no particular order, each once.
+    pub addresses: Vec<IpAddr>,
+    /// Addresses beyond those.
+    pub left_out: u16,
+    /// For how many seconds that may be kept.
+    pub lifetime: u32,
+    /// Name servers that the response names, lower-cased and escaped.
+    pub servers: Vec<String>,
+}
+
+/// What a response says as far as its header tells: [`Told::Addresses`] where [`Reply::read`] has to look.
+pub fn told(message: &[u8]) -> Told {
+    let Some(header) = message.first_chunk::<HEADER>() else { return Told::Cut };
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let (authoritative, truncated) = (header[2] & 4 > 0, header[2] & 2 > 0);
+    match header[3] & 15 {
+        0 if count(6) > 0 => Told::Addresses,
+        0 if truncated => Told::Cut,
+        0 if count(8) > 0 && !authoritative && first_authority(message) == Some(NS) => Told::Referral,
+        0 => Told::Nothing,
+        3 => Told::Missing,
+        _ => Told::Failed,
+    }
+}
+
+/// The type of the first record of a response without answers.
+fn first_authority(message: &[u8]) -> Option<u16> {
+    let at = after_name(message, HEADER)? + 4;
+    Some(Record::at(message, at)?.kind)
+}
+
+impl Reply {
+    /// Reads where the name in the question of a response leads, aliases followed. Records about other names say nothing.
+    ///
+    /// # Errors
+    /// What it says instead, where there is no address.
+    pub fn read(message: &[u8]) -> Result<Self, Told> {
+        let walk = Walk::over(message).ok_or(Told::Cut)?;
+        let records = walk.by_dns_parser(message);
+        let records = records.as_ref().unwrap_or(&walk.records);
+        let mut reply = Self { lifetime: u32::MAX, ..Self::default() };
+        let mut name = &records.asked;
+        for _ in 0..=MOST_ALIASES {
+            let of_name = records.answers.iter().filter(|record| record.owner == *name);
+            of_name.clone().for_each(|record| reply.take(record));
+            let mut aliases = of_name.filter_map(|record| if let Data::Alias(name) = &record.data { Some(name) } else { None });
+            match aliases.next() {
+                Some(alias) => name = alias,
+                None => break,
+            }
+        }
+        if reply.addresses.is_empty() {
+            return Err(if walk.whole && message[2] & 2 == 0 { Told::Nothing } else { Told::Cut });
+        }
+        for record in records.authority.iter().chain(&records.answers) {
+            if let Data::Server(server) = &record.data
+                && reply.servers.len() < MOST_SERVERS
+                && !reply.servers.contains(server)
+            {
+                reply.servers.push(server.clone());
+            }
+        }
+        Ok(reply)
+    }
+
+    fn take(&mut self, record: &Answer) {
+        match record.data {
+            // An IPv4 address that is written as one of IPv6 is the IPv4 address.
+            Data::Address(address) => match address.to_canonical() {
+                address if self.addresses.contains(&address) => {}
+                address if self.addresses.len() < MOST_ADDRESSES => self.addresses.push(address),
+                _ => self.left_out = self.left_out.saturating_add(1),
+            },
+            Data::Alias(_) => {}
+            Data::Server(_) | Data::Other => return,
+        }
+        self.lifetime = self.lifetime.min(record.lifetime);
+    }
+}
 
 /// The seconds for which whoever gets this response may keep it: the shortest of the answers, where there are any; else of
 /// the zone's SOA record the lesser of its lifetime and its last field (RFC 2308, section 5). Nothing when it does not tell,
@@ -76,49 +185,4 @@ fn after_name(message: &[u8], mut at: usize) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// A response about a.com with these records, of types, lifetimes and data.
-    fn response(rcode: u8, answers: &[(u16, u32, &[u8])], authority: &[(u16, u32, &[u8])]) -> Vec<u8> {
-        let mut message = vec![0, 1, 0x81, 0x80 | rcode, 0, 1, 0, answers.len() as u8, 0, authority.len() as u8, 0, 0];
-        message.extend(b"\x01a\x03com\x00\x00\x01\x00\x01");
-        for (kind, lifetime, data) in answers.iter().chain(authority) {
-            message.extend(b"\xC0\x0C");
-            message.extend(kind.to_be_bytes());
-            message.extend([0, 1]);
-            message.extend(lifetime.to_be_bytes());
-            message.extend((data.len() as u16).to_be_bytes());
-            message.extend(*data);
-        }
-        message
-    }
-
-    /// Primary, mailbox, serial and three times, then this one.
-    fn soa(last: u32) -> Vec<u8> {
-        [&b"\x01a\xC0\x0E\x01b\xC0\x0E"[..], &[9; 16], &last.to_be_bytes()].concat()
-    }
-
-    #[test]
-    fn answers_and_absence() {
-        let soa = soa(900);
-        for (message, expected) in [
-            (response(3, &[], &[(SOA, 3_600, &soa)]), Some(900)),
-            (response(3, &[], &[(SOA, 300, &soa)]), Some(300)),
-            (response(0, &[], &[(2, 5, b"\x00"), (SOA, 3_600, &soa)]), Some(900)),
-            (response(0, &[(1, 60, &[192, 0, 2, 1]), (1, 50, &[192, 0, 2, 2])], &[]), Some(50)),
-            (response(3, &[(5, 70, b"\x00")], &[(SOA, 3_600, &soa)]), Some(70)),
-            (response(3, &[], &[]), None),
-            (response(2, &[], &[(SOA, 3_600, &soa)]), None),
-            (response(3, &[], &[(SOA, 1 << 31, &soa)]), Some(0)),
-            (response(3, &[], &[(SOA, 9, b"abc")]), None),
-        ] {
-            assert_eq!(lifetime(&message), expected, "{message:?}");
-            // Wherever it is cut, it ends.
-            for length in 0..message.len() {
-                lifetime(&message[..length]);
-            }
-        }
-        assert_eq!(lifetime(b"\0\x01\x81\x83\0\x01\0\0\0\x01\0\0\x81"), None);
-    }
-}
+mod tests;

@@ -1,4 +1,5 @@
-//! Events as JSON lines: a source became suspect or infected, a list day is over. docs/EVENTS.md describes them.
+//! Events as JSON lines: a source became suspect or infected, a name leads somewhere and somebody was told, a list day is over.
+//! docs/EVENTS.md describes them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +9,7 @@ use serde::Serialize;
 use super::event_log::EventLog;
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
-use crate::ledger::{Evidence, Key, News, Verdict};
+use crate::ledger::{Evidence, Exposure, Key, Learned, News, Rendezvous, Revelation, Verdict};
 use crate::watchlist::Lists;
 
 /// Names of a source that an event shows: more than it takes to be sure.
@@ -29,6 +30,50 @@ pub struct Events<'a> {
 struct Told {
     suspect: u64,
     infected: u64,
+    rendezvous: u64,
+    exposed: u64,
+}
+
+impl Told {
+    /// Events beyond the bound.
+    fn left_out(self) -> u64 {
+        [self.suspect, self.infected, self.rendezvous, self.exposed].map(|told| told.saturating_sub(MOST_TOLD)).iter().sum()
+    }
+}
+
+/// A name leads somewhere, or somebody was told so.
+#[derive(Serialize)]
+struct RendezvousEvent<'a> {
+    schema: u8,
+    event: &'static str,
+    time: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transport: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'static str>,
+    family: &'a str,
+    list_day: String,
+    name: String,
+    addresses: Vec<String>,
+    ttl: u32,
+    name_servers: &'a [String],
+    asked: u32,
+    set_aside: bool,
+    first_seen: String,
+}
+
+#[derive(Serialize)]
+struct LearnedEvent<'a> {
+    schema: u8,
+    event: &'static str,
+    time: String,
+    family: &'a str,
+    address: String,
+    names_there: u32,
 }
 
 #[derive(Serialize)]
@@ -103,6 +148,66 @@ impl<'a> Events<'a> {
         });
     }
 
+    /// Tells what a response made known: a name that leads somewhere, who was told, where so many lead that it is taken for a
+    /// sinkhole.
+    pub fn revelation(&mut self, revelation: &Revelation<'_>) {
+        let Revelation { name, is_new, exposed, verdict, learned, .. } = revelation;
+        let told = self.told.entry((name.family, name.list_day)).or_default();
+        told.rendezvous += u64::from(*is_new);
+        told.exposed += u64::from(exposed.is_some());
+        let (rendezvous_told, exposed_told) = (told.rendezvous <= MOST_TOLD, told.exposed <= MOST_TOLD);
+        if *is_new && rendezvous_told {
+            self.write(&self.rendezvous(revelation, "rendezvous"));
+        }
+        if let Some((source, Exposure { first_seen, port, transport, .. })) = exposed
+            && exposed_told
+        {
+            self.write(&RendezvousEvent {
+                time: first_seen.to_string(),
+                source: Some(source.to_string()),
+                source_port: Some(*port),
+                transport: Some(transport.label()),
+                verdict: verdict.map(Verdict::label),
+                ..self.rendezvous(revelation, "exposed")
+            });
+        }
+        if let Some(Learned { family, address, names, last_seen, .. }) = learned {
+            self.write(&LearnedEvent {
+                schema: 1,
+                event: "sinkhole_learned",
+                time: last_seen.to_string(),
+                family: self.catalog.family(*family).id(),
+                address: address.to_string(),
+                names_there: *names,
+            });
+        }
+    }
+
+    fn rendezvous<'r>(&'r self, revelation: &Revelation<'r>, event: &'static str) -> RendezvousEvent<'r> {
+        let Revelation { name, rendezvous, .. } = revelation;
+        let rendezvous: &'r Rendezvous = rendezvous;
+        let family = self.catalog.family(name.family);
+        let list = self.lists.get(name.family, family.edition(name.list_day));
+        RendezvousEvent {
+            schema: 1,
+            event,
+            time: rendezvous.last_seen.to_string(),
+            source: None,
+            source_port: None,
+            transport: None,
+            verdict: None,
+            family: family.id(),
+            list_day: name.list_day.to_string(),
+            name: list.names().name(name.index).to_string(),
+            addresses: rendezvous.addresses().iter().map(ToString::to_string).collect(),
+            ttl: rendezvous.lifetime,
+            name_servers: rendezvous.servers(),
+            asked: name.asked,
+            set_aside: name.set_aside,
+            first_seen: rendezvous.first_seen.to_string(),
+        }
+    }
+
     /// Sums up lists that are over. `rows` is their evidence, in the order of its keys.
     pub fn summaries(&mut self, lists: impl IntoIterator<Item = (FamilyId, Day)>, rows: &[(Key, Evidence)]) {
         for list in lists {
@@ -120,7 +225,7 @@ impl<'a> Events<'a> {
                 suspect: 0,
                 matches: 0,
                 responses: 0,
-                events_left_out: told.suspect.saturating_sub(MOST_TOLD) + told.infected.saturating_sub(MOST_TOLD),
+                events_left_out: told.left_out(),
             };
             for (_, evidence) in rows {
                 summary.sources += 1;

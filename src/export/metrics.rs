@@ -136,6 +136,10 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
             let help = "What listed names resolved to.";
             to.counter("dgawatch_rendezvous_answers_total", help, &[of, ("kind", kind)], *count);
         }
+        let help = "Listed names of open list days that lead to no known sinkhole.";
+        to.gauge("dgawatch_rendezvous_names", help, &[of], found.rendezvous as f64);
+        let help = "Infected sources that were told where such a name leads.";
+        to.gauge("dgawatch_exposed_sources", help, &[of], found.exposed as f64);
     }
     for row in &snapshot.networks {
         for (verdict, sources) in [("suspect", row.suspect), ("infected", row.infected)] {
@@ -179,6 +183,10 @@ fn housekeeping(snapshot: &Snapshot, to: &mut Families) {
     to.gauge("dgawatch_source_table_capacity", "Rows of evidence that there is room for.", &[], table.capacity as f64);
     let help = "Rows of evidence that went because the table was full.";
     to.counter("dgawatch_source_table_evictions_total", help, &[], table.evicted);
+    for (what, count) in [("name", snapshot.answers_not_kept.0), ("client", snapshot.answers_not_kept.1)] {
+        let help = "Answers that lead somewhere and were not noted for want of room.";
+        to.counter("dgawatch_rendezvous_not_kept_total", help, &[("what", what)], count);
+    }
     for output in &snapshot.outputs {
         for (result, count) in [("success", output.written), ("failure", output.failed)] {
             let labels = [("output", output.name), ("result", result)];

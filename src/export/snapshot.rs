@@ -40,6 +40,10 @@ pub struct Snapshot {
     pub networks: Vec<NetworkSources>,
     /// Matches by source, as [`super::series::Series`] picked them.
     pub series: Vec<SourceSeries>,
+    /// Names that lead to somebody who is not known, those that most infected sources were told of first; the first of them.
+    pub rendezvous: Vec<LiveName>,
+    /// Answers about names, and to clients, that were not noted for want of room.
+    pub answers_not_kept: (u64, u64),
     /// The table of evidence.
     pub table: Table,
     /// What was written to files, by what it was (`events`, `state`).
@@ -168,6 +172,41 @@ pub struct FamilyCounts {
     pub recent: RecentSources,
     /// What its names resolved to: a kind and how often. Kinds that are known are here with 0 from the start.
     pub answers: Vec<(&'static str, u64)>,
+    /// Names that lead to somebody who is not known.
+    pub rendezvous: u64,
+    /// Infected sources that were told where one of them leads.
+    pub exposed: u64,
+}
+
+/// A listed name that leads to somebody who is not known.
+#[derive(Clone, Debug)]
+pub struct LiveName {
+    /// Family.
+    pub family: String,
+    /// The day whose list holds it.
+    pub list_day: Day,
+    /// The name.
+    pub name: String,
+    /// Where it leads, ascending.
+    pub addresses: Vec<IpAddr>,
+    /// For how many seconds that may be kept.
+    pub ttl: u32,
+    /// Its name servers, as far as they were told.
+    pub name_servers: Vec<String>,
+    /// The first time that a response said so.
+    pub first_seen: Timestamp,
+    /// The latest.
+    pub last_seen: Timestamp,
+    /// How often.
+    pub answers: u64,
+    /// Sources that asked for it, or were answered.
+    pub asked: u32,
+    /// How many clients were told where it leads.
+    pub exposed: u64,
+    /// Those of them that are infected, ascending; the first of them.
+    pub infected: Vec<IpAddr>,
+    /// How many these are.
+    pub infected_count: u64,
 }
 
 /// The sources of a family in one of the operator's networks, or in none of them (`other`).

@@ -13,7 +13,7 @@ const BOUND: usize = 1 << 20;
 const ENOUGH: u32 = 5;
 
 /// One name of a list: family, list day, index.
-type ListedName = (FamilyId, Day, u32);
+pub(super) type ListedName = (FamilyId, Day, u32);
 
 /// Names of a list that can be set aside at most: so many, or a hundredth of the list. Few sites are in every mouth; where
 /// more names look like it, sources are forged, or so little was watched that hosts have asked for few names each.
@@ -40,6 +40,8 @@ pub(super) struct Popularity {
     names: HashMap<ListedName, Askers>,
     /// How many names of a list are somebody's, by family and list day.
     impure: HashMap<(FamilyId, Day), u32>,
+    /// How many names of a family are asked for.
+    asked: HashMap<FamilyId, u32>,
 }
 
 impl Popularity {
@@ -50,6 +52,9 @@ impl Popularity {
         }
         let askers = self.names.entry(name).or_default();
         let before = *askers;
+        if before.all == 0 {
+            *self.asked.entry(name.0).or_default() += 1;
+        }
         askers.all += 1;
         askers.of_many += u32::from(of_many);
         let now = *askers;
@@ -74,6 +79,9 @@ impl Popularity {
         let now = *askers;
         if now.all == 0 {
             self.names.remove(&name);
+            if let Some(asked) = self.asked.get_mut(&name.0) {
+                *asked -= 1;
+            }
         }
         self.turn(name, before, now);
     }
@@ -91,6 +99,16 @@ impl Popularity {
     pub(super) fn set_aside(&self, family: FamilyId, list_day: Day, list: u32) -> u32 {
         let impure = self.impure.get(&(family, list_day)).copied().unwrap_or(0);
         if impure <= (list / SHARE).max(FEW) { impure } else { 0 }
+    }
+
+    /// How many ask for a name.
+    pub(super) fn askers(&self, name: ListedName) -> u32 {
+        self.names.get(&name).map_or(0, |askers| askers.all)
+    }
+
+    /// How many names of a family are asked for, as far as they are counted.
+    pub(super) fn names_of(&self, family: FamilyId) -> u32 {
+        self.asked.get(&family).copied().unwrap_or(0)
     }
 
     /// Counts a name that has become somebody's, or is not any more.
@@ -117,6 +135,7 @@ mod tests {
         (0..4).for_each(|_| popularity.add(name(1), false));
         assert!(!popularity.is_impure(name(1), 250));
         popularity.add(name(1), false);
+        assert_eq!((popularity.askers(name(1)), popularity.names_of(0), popularity.names_of(1)), (5, 1, 0));
         assert!(popularity.is_impure(name(1), 250) && !popularity.is_impure(name(2), 250));
         assert_eq!((popularity.set_aside(0, Day::EPOCH, 250), popularity.set_aside(1, Day::EPOCH, 250)), (1, 0));
         (0..3).for_each(|_| popularity.promote(name(1)));
@@ -126,7 +145,7 @@ mod tests {
         assert!(popularity.is_impure(name(1), 250));
         (0..7).for_each(|_| popularity.remove(name(1), false));
         popularity.remove(name(1), false);
-        assert!(popularity.names.is_empty() && popularity.impure.is_empty());
+        assert!(popularity.names.is_empty() && popularity.impure.is_empty() && popularity.names_of(0) == 0);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Everything that verdicts rest on can be added up in any order, as long as there is room; what is given up when there is
 //! none, and from when on a trace is kept, depends on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
+mod answers;
 mod askers;
 mod census;
 mod distinct;
@@ -13,24 +14,29 @@ mod names;
 mod octets;
 mod persist;
 mod recent;
+mod rendezvous;
 mod role;
 mod rows;
 mod rule;
 mod sightings;
+mod sinkholes;
 mod source_key;
 mod table;
 mod tiers;
 mod trace;
 mod verdict;
 
+pub use self::answers::{Answer, AnswerCounts, AnswerKind};
 pub use self::census::{Census, Hosts, Watched};
 pub use self::distinct::{Count, Distinct, EXACT, OtherKey};
 pub use self::evidence::Evidence;
 pub use self::persist::{Context, Restored};
 pub use self::recent::{Recent, Within};
+pub use self::rendezvous::{Exposure, Learned, LiveName, Rendezvous, Revelation, Unkept};
 pub use self::role::Role;
 pub use self::rule::{Rule, Standard};
 pub use self::sightings::{Seen, Sighting};
+pub use self::sinkholes::Sinkholes;
 pub use self::source_key::{Masking, Prefix, PseudonymKey};
 pub use self::table::{Key, Ledger, News, Saturation};
 pub use self::verdict::Verdict;
@@ -38,7 +44,7 @@ pub use self::verdict::Verdict;
 use std::net::IpAddr;
 
 use crate::day::Timestamp;
-use crate::decode::Transport;
+use crate::decode::{Told, Transport};
 use crate::watchlist::Match;
 
 /// A listed name met in traffic.
@@ -62,6 +68,8 @@ pub struct Hit {
     pub server: Option<IpAddr>,
     /// For how many seconds the answer may be kept, where it tells.
     pub lifetime: Option<u32>,
+    /// What a response says about the name; nothing of queries, and of responses about the name with a suffix.
+    pub told: Option<Told>,
     /// Which name.
     pub matched: Match,
 }

@@ -9,6 +9,8 @@
 //! | rows | how many; of each its list's place, the source, what [`Evidence`] holds, the names as gaps, the lookups |
 //! | servers | how many; who was seen to answer |
 //! | recent | first and latest packet; how many families; of each its id, how many sources (0: too many), each with when it was heard of |
+//! | rendezvous | how many; of each its list's place, its index, what [`Rendezvous`](super::Rendezvous) holds |
+//! | learned | how many; of each the family's id, what [`Learned`](super::Learned) holds; how many answers were not kept |
 //! | patterns | how many; of each the set's name and the pattern's text |
 //! | sightings | how many; of each its pattern's place, the source, what [`Seen`] holds |
 //! | checksum | CRC-32 of all before, lowest octet first |
@@ -16,6 +18,8 @@
 //! Numbers are as [`octets`](super::octets) says, which is the same on every machine. Rows are in the order in which they
 //! would make room. Families, lists and patterns are known by name, so that they may change from run to run: what is not
 //! looked for any more is left out, and told.
+
+mod live;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -32,7 +36,7 @@ use crate::dga::{Catalog, FamilyId, Shape};
 use crate::watchlist::{PatternId, Patterns};
 
 const MAGIC: &[u8; 8] = b"dgawledg";
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// What a ledger speaks of by number.
 #[derive(Clone, Copy)]
@@ -72,6 +76,7 @@ impl Context<'_> {
         for (key, _) in ledger.rows() {
             lists.insert((key.family, key.list_day), 0);
         }
+        lists.extend(ledger.live.kept().keys().map(|(family, list_day, _)| ((*family, *list_day), 0)));
         out.number(lists.len() as u64)?;
         for (place, ((family, list_day), number)) in lists.iter_mut().enumerate() {
             *number = place as u64;
@@ -90,6 +95,7 @@ impl Context<'_> {
         out.number(servers.len() as u64)?;
         servers.into_iter().try_for_each(|server| out.address(server))?;
         self.write_recent(&mut out, ledger.recent())?;
+        self.write_live(&mut out, ledger, &lists)?;
 
         let mut patterns: BTreeMap<PatternId, u64> = ledger.sightings().map(|(pattern, _, _)| (pattern, 0)).collect();
         out.number(patterns.len() as u64)?;
@@ -165,6 +171,7 @@ impl Context<'_> {
             ledger.servers().add(server);
         }
         self.read_recent(from, ledger.recent_mut(), &mut left_out)?;
+        self.read_live(from, &mut ledger, &lists)?;
         ledger.judge();
 
         let named = |id| ((&*self.patterns.set(id).name, &*self.patterns.pattern(id).text), id);
@@ -268,6 +275,14 @@ struct WrittenList {
     rows: u64,
 }
 
+fn read_transport(from: &mut Decoder<'_>) -> Option<Transport> {
+    match from.array()? {
+        [0] => Some(Transport::Udp),
+        [1] => Some(Transport::Tcp),
+        _ => None,
+    }
+}
+
 fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evidence) -> io::Result<()> {
     let Evidence { matches, responses, first_seen, last_seen, collisions, port, transport, .. } = evidence;
     out.address(source)?;
@@ -308,11 +323,7 @@ fn read_row(from: &mut Decoder<'_>, names_of_list: u32, rule: &Rule, ledger: &mu
     let (matches, responses) = (read_count(from)?, read_count(from)?);
     let (first_seen, last_seen) = read_times(from)?;
     let port = from.small()?;
-    let transport = match from.array()? {
-        [0] => Transport::Udp,
-        [1] => Transport::Tcp,
-        _ => return None,
-    };
+    let transport = read_transport(from)?;
     let collisions: u32 = from.small()?;
     let count: u32 = from.small()?;
     if collisions > count {

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::askers::Popularity;
 use super::evidence::FEW_TO_SET_ASIDE;
 use super::names::{Inserted, Names};
+use super::rendezvous::LiveNames;
 use super::role::Servers;
 use super::rows::{INFECTED, Rows, WEIGHTS};
 use super::rule::{Rules, Standard};
@@ -43,7 +44,7 @@ impl Key {
 /// Names beyond the first few of a source take memory of their own, [`NAMES`] octets a row on average at most, and the
 /// traces of infected sources [`TRACES`]. Beyond, no more are noted, which no verdict depends on.
 pub struct Ledger {
-    rows: Rows,
+    pub(super) rows: Rows,
     /// Octets that names may still take.
     room: usize,
     /// Octets that traces may still take.
@@ -52,9 +53,10 @@ pub struct Ledger {
     sightings: Sightings,
     /// By family.
     rules: Vec<Rule>,
-    popularity: Popularity,
+    pub(super) popularity: Popularity,
     servers: Servers,
     recent: Recent,
+    pub(super) live: LiveNames,
 }
 
 /// What did not fit.
@@ -113,6 +115,7 @@ impl Ledger {
             popularity: Popularity::default(),
             servers: Servers::default(),
             recent: Recent::default(),
+            live: LiveNames::default(),
         }
     }
 
@@ -308,6 +311,7 @@ impl Ledger {
         let mut retired: Vec<_> = places.into_iter().map(|place| self.take(place)).collect();
         retired.sort_unstable_by_key(|(key, _)| *key);
         self.sightings.retire(before);
+        self.live.retire(first_open, before);
         retired
     }
 

@@ -234,6 +234,7 @@ mod tests {
             recursive: true,
             server: None,
             lifetime: None,
+            told: None,
             matched: Match { family: 0, list_day, index, collision: false },
         }
     }

@@ -8,9 +8,10 @@ use super::Settings;
 use super::plan::Plan;
 use super::shelf::Shelf;
 use super::worker::Findings;
+use crate::decode::Told;
 use crate::export::series::Series;
 use crate::export::{Events, Timeline};
-use crate::ledger::{Hit, Ledger, Masking, Rule, Sighting};
+use crate::ledger::{Answer, AnswerCounts, AnswerKind, Hit, Ledger, Masking, Rule, Sighting, Sinkholes};
 #[cfg(feature = "live")]
 use crate::{day::Day, dga::FamilyId};
 
@@ -21,6 +22,9 @@ pub(super) struct Book<'a> {
     pub(super) series: Option<Series>,
     /// Matching queries and responses of each family.
     pub(super) matched: Vec<(u64, u64)>,
+    /// What responses said about the names of each family.
+    pub(super) answers: Vec<AnswerCounts>,
+    sinkholes: &'a Sinkholes,
     /// Matches by hour, where they are wanted.
     timeline: Option<Timeline>,
     masking: &'a Masking,
@@ -31,10 +35,13 @@ impl<'a> Book<'a> {
     /// One that goes on from `ledger`.
     pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf, mut ledger: Ledger) -> Self {
         ledger.judge_by(Rule::of_all(shelf.catalog()), settings.masking.tells_hosts_apart());
+        ledger.reconsider(&settings.sinkholes);
         let families = shelf.catalog().ids();
         Self {
             ledger,
             matched: vec![(0, 0); families.len()],
+            answers: vec![AnswerCounts::default(); families.len()],
+            sinkholes: &settings.sinkholes,
             series: settings.series.map(|config| Series::new(config, families)),
             timeline: settings.timeline.then(Timeline::default),
             masking: &settings.masking,
@@ -43,7 +50,7 @@ impl<'a> Book<'a> {
     }
 
     pub(super) fn enter(&mut self, findings: &Findings) {
-        let Self { ledger, series, matched, timeline, masking, events } = self;
+        let Self { ledger, series, matched, answers, sinkholes, timeline, masking, events } = self;
         let masked: Vec<Hit>;
         let hits = if masking.is_none() {
             &findings.hits
@@ -58,6 +65,9 @@ impl<'a> Book<'a> {
             let (queries, responses) = &mut matched[family];
             if hit.response {
                 *responses += 1;
+                if let Some(told) = hit.told.filter(|told| *told != Told::Addresses) {
+                    answers[family][AnswerKind::of(told) as usize] += 1;
+                }
             } else {
                 *queries += 1;
                 if let Some(series) = series {
@@ -73,6 +83,20 @@ impl<'a> Book<'a> {
                 events.news(news);
             }
         });
+        for answer in &findings.answers {
+            let masked: Answer;
+            let answer = if masking.is_none() {
+                answer
+            } else {
+                masked = Answer { source: masking.mask(answer.source), ..answer.clone() };
+                &masked
+            };
+            let (kind, revelation) = ledger.answer(answer, sinkholes);
+            answers[usize::from(answer.matched.family)][kind as usize] += 1;
+            if let (Some(events), Some(revelation)) = (events.as_mut(), revelation) {
+                events.revelation(&revelation);
+            }
+        }
         for sighting in &findings.sightings {
             ledger.note(&Sighting { source: masking.mask(sighting.source), ..*sighting });
         }
@@ -92,14 +116,23 @@ impl<'a> Book<'a> {
     /// What goes over to another plan. This one followed `plan`.
     #[cfg(feature = "live")]
     pub(super) fn keep(self, plan: &Arc<Plan>) -> Kept {
-        let Self { ledger, series, matched, .. } = self;
-        Kept { plan: Arc::clone(plan), ledger, series, matched }
+        let Self { ledger, series, matched, answers, .. } = self;
+        Kept { plan: Arc::clone(plan), ledger, series, matched, answers }
     }
 
     /// What it came to.
-    pub(super) fn close(self) -> (Ledger, Option<Timeline>, Option<Events<'a>>) {
-        (self.ledger, self.timeline, self.events)
+    pub(super) fn close(self) -> Closed<'a> {
+        let Self { ledger, timeline, events, answers, .. } = self;
+        Closed { ledger, timeline, events, answers }
     }
+}
+
+/// What a book came to.
+pub(super) struct Closed<'a> {
+    pub(super) ledger: Ledger,
+    pub(super) timeline: Option<Timeline>,
+    pub(super) events: Option<Events<'a>>,
+    pub(super) answers: Vec<AnswerCounts>,
 }
 
 /// What is in a book, under the numbers that a plan gives to families, lists and patterns.
@@ -111,18 +144,20 @@ pub(super) struct Kept {
     series: Option<Series>,
     /// None at the start.
     matched: Vec<(u64, u64)>,
+    /// None at the start.
+    answers: Vec<AnswerCounts>,
 }
 
 #[cfg(feature = "live")]
 impl Kept {
     /// Evidence that was found by `plan`, or is numbered as if it was.
     pub(super) const fn new(plan: Arc<Plan>, ledger: Ledger) -> Self {
-        Self { plan, ledger, series: None, matched: vec![] }
+        Self { plan, ledger, series: None, matched: vec![], answers: vec![] }
     }
 
     /// The book of a plan that goes on from it, and what had to be left out: a sentence each.
     pub(super) fn go_on(self, plan: &Plan) -> (Book<'_>, Vec<String>) {
-        let Self { plan: before, ledger, series, matched } = self;
+        let Self { plan: before, ledger, series, matched, answers } = self;
         let Plan { catalog, settings, shelf } = plan;
         if std::ptr::eq(&*before, plan) {
             return (Book::new(settings, shelf, ledger), vec![]);
@@ -135,7 +170,10 @@ impl Kept {
         let mut book = Book::new(settings, shelf, restored.ledger);
         for (id, family) in catalog.iter() {
             let same = before.catalog.iter().find(|(_, before)| before.id() == family.id());
-            book.matched[usize::from(id)] = same.map_or((0, 0), |(id, _)| matched[usize::from(id)]);
+            if let Some((same, _)) = same {
+                book.matched[usize::from(id)] = matched[usize::from(same)];
+                book.answers[usize::from(id)] = answers[usize::from(same)];
+            }
         }
         book.series = series.map(|series| series.with_families(catalog.ids()));
         (book, restored.left_out)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Settings;
-use super::book::Book;
+use super::book::{Book, Closed};
 use super::shelf::Shelf;
 use super::worker::{Asker, Batch, Findings, Worker, look_up, settle};
 use crate::day::Day;
@@ -101,8 +101,8 @@ impl<'a, 'p> Clerk<'a, 'p> {
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
-        let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
-        let (ledger, timeline, events) = book.close();
+        let Closed { ledger, timeline, events, answers } = book.close();
+        let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), answers };
         let mut report =
             Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
         report.set_timeline(timeline);

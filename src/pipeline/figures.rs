@@ -1,14 +1,16 @@
 //! What the sensor counts when it looks through all evidence: sources by verdict, and the hosts behind them.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::live_state::{InterfaceCounts, LiveState};
 use crate::day::Timestamp;
 use crate::dga::{Family, FamilyId, Habit};
-use crate::export::snapshot::{RecentSources, WindowCounts};
+use crate::export::snapshot::{LiveName, RecentSources, WindowCounts};
 use crate::ledger::estimate::{Refused, churn, live};
-use crate::ledger::{Census, Count, Ledger, Recent, Rule, Verdict, Watched};
+use crate::ledger::{AnswerKind, Census, Count, Key, Ledger, Recent, Rule, Verdict, Watched};
+use crate::watchlist::Lists;
 
 const HOUR: u64 = 3_600;
 const DAY: u64 = 24 * HOUR;
@@ -22,6 +24,10 @@ const LINE_ERROR: f64 = 0.1;
 
 /// Low, best and high of a family's hosts, and infected sources that they leave out, by reason.
 type HostCounts = (Option<(u64, u64, Option<u64>)>, Vec<(&'static str, u64)>);
+
+/// Names that lead somewhere, and sources of each, that a snapshot holds.
+const NAMES_SHOWN: usize = 100;
+const SOURCES_SHOWN: usize = 20;
 
 /// Infected sources behind which hosts are counted while packets wait; of more the report at the end speaks.
 const MOST_COUNTED: usize = 20_000;
@@ -49,14 +55,64 @@ pub(super) struct Figures {
     pub(super) hosts: Vec<HostCounts>,
     /// Different sources lately.
     pub(super) recent: Vec<RecentSources>,
+    /// Names that lead to somebody who is not known, and infected sources that were told so.
+    pub(super) live: Vec<(u64, u64)>,
+    /// The names themselves, the first of them.
+    pub(super) names: Vec<LiveName>,
 }
 
 impl Figures {
     pub(super) fn of(state: &LiveState<'_, '_>, sources: &Sources) -> Self {
         let recent = state.plan.catalog().iter().map(|(id, family)| count_recent(id, family, state.ledger().recent()));
         let families = state.plan.catalog.iter().len();
-        Self { sources: count_sources(families, sources), hosts: count_hosts(state), recent: recent.collect() }
+        let (live, names) = live_names(state);
+        Self { sources: count_sources(families, sources), hosts: count_hosts(state), recent: recent.collect(), live, names }
     }
+}
+
+/// How many names of each family lead to somebody who is not known, how many infected sources were told so, and the names
+/// that most of them were told of.
+fn live_names(state: &LiveState<'_, '_>) -> (Vec<(u64, u64)>, Vec<LiveName>) {
+    // Lists that are open are built: nothing else was matched.
+    let (ledger, catalog, lists) = (state.ledger(), &state.plan.catalog, &state.plan.shelf);
+    let mut exposed: Vec<HashSet<IpAddr>> = vec![HashSet::new(); catalog.iter().len()];
+    let mut counts = vec![(0, 0); exposed.len()];
+    let mut names = vec![];
+    for (name, rendezvous) in ledger.live_names().filter(|(name, _)| name.kind == AnswerKind::Unknown && !name.set_aside) {
+        let (family, list_day) = (name.family, name.list_day);
+        let is_infected = |source: &IpAddr| {
+            let evidence = ledger.evidence(&Key { family, list_day, source: *source });
+            evidence.is_some_and(|evidence| Verdict::of(evidence) == Verdict::Infected)
+        };
+        let infected: Vec<IpAddr> = rendezvous.exposed().map(|(source, _)| source).filter(is_infected).collect();
+        counts[usize::from(family)].0 += 1;
+        exposed[usize::from(family)].extend(&infected);
+        names.push((infected, name, rendezvous));
+    }
+    counts.iter_mut().zip(exposed).for_each(|(counts, exposed)| counts.1 = exposed.len() as u64);
+    names.sort_by_key(|(infected, _, rendezvous)| (Reverse(infected.len()), Reverse(rendezvous.exposed().len())));
+    names.truncate(NAMES_SHOWN);
+    let shown = names.into_iter().map(|(mut infected, name, rendezvous)| {
+        let infected_count = infected.len() as u64;
+        infected.truncate(SOURCES_SHOWN);
+        let family = catalog.family(name.family);
+        LiveName {
+            family: family.id().to_owned(),
+            list_day: name.list_day,
+            name: lists.get(name.family, family.edition(name.list_day)).names().name(name.index).to_string(),
+            addresses: rendezvous.addresses().to_vec(),
+            ttl: rendezvous.lifetime,
+            name_servers: rendezvous.servers().to_vec(),
+            first_seen: rendezvous.first_seen,
+            last_seen: rendezvous.last_seen,
+            answers: rendezvous.answers,
+            asked: name.asked,
+            exposed: rendezvous.exposed().len() as u64,
+            infected,
+            infected_count,
+        }
+    });
+    (counts, shown.collect())
 }
 
 /// Suspect and infected sources of so many families, each once.

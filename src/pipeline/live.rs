@@ -22,7 +22,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::Settings;
 use super::almanac::{self, Clock};
-use super::book::{Book, Kept};
+use super::book::{Book, Closed, Kept};
 use super::listener::{Listener, Order, Round, Station};
 use super::live_state::{InterfaceCounts, LiveState, OpenList, Total, summary};
 use super::plan::Plan;
@@ -391,13 +391,13 @@ impl Clerk<'_, '_, '_> {
     fn close(mut self, errors: Vec<Option<String>>, days: &BTreeSet<Day>, goes_on: bool) -> Report {
         self.observe(true);
         let tallies = self.tallies();
-        let (ledger, _, events) = self.book.close();
+        let Closed { ledger, events, answers, .. } = self.book.close();
         let total = Total::of(&tallies);
         let captures = self.names.iter().cloned().zip(errors).enumerate().map(|(place, (name, error))| {
             let of_interface = tallies.iter().zip(self.places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
             summary(name, error, of_interface)
         });
-        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
+        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up, answers };
         let Plan { catalog, settings: Settings { skew, patterns, .. }, .. } = self.plan;
         let report = Report::new(catalog, captures.collect(), found, days, *skew, ledger, Arc::clone(patterns));
         if let Some(mut events) = events.filter(|_| !goes_on) {

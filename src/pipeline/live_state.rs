@@ -11,7 +11,7 @@ use crate::decode::{Counts, GivenUpCounts, Messages};
 use crate::dga::FamilyId;
 use crate::export::CaptureSummary;
 use crate::export::series::Series;
-use crate::ledger::Ledger;
+use crate::ledger::{AnswerCounts, Ledger};
 use crate::source::TapCounts;
 
 /// What there is to be known at a moment.
@@ -49,6 +49,11 @@ impl LiveState<'_, '_> {
     /// Matching queries and responses of each family of the catalog.
     pub fn matched(&self) -> &[(u64, u64)] {
         &self.book.matched
+    }
+
+    /// What responses said about the names of each family of the catalog.
+    pub fn answers(&self) -> &[AnswerCounts] {
+        &self.book.answers
     }
 
     /// Matches by source, where they are counted.

@@ -58,7 +58,7 @@ use std::sync::{Arc, Mutex};
 use crate::decode;
 use crate::export::EventLog;
 use crate::export::series::SeriesConfig;
-use crate::ledger::Masking;
+use crate::ledger::{Masking, Sinkholes};
 use crate::watchlist::{Image, Patterns, SearchList};
 
 /// What to look for, and how much of it to keep.
@@ -78,6 +78,8 @@ pub struct Settings {
     pub compiled: Option<Arc<Image>>,
     /// What clients may append to the names that they look for.
     pub search_list: SearchList,
+    /// Where names may lead without alarm.
+    pub sinkholes: Arc<Sinkholes>,
     /// What is kept and shown of sources.
     pub masking: Masking,
     /// Whether to count matches by hour, for the report as a page.

@@ -29,7 +29,7 @@ use crate::dga::{Catalog, Family, FamilyId};
 use crate::export::http::{self, Listed, SourcePage, SourceQuery};
 use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventLog, Networks, StateFile};
-use crate::ledger::Ledger;
+use crate::ledger::{AnswerKind, Ledger};
 use crate::name::Name;
 
 /// How often a snapshot is made.
@@ -366,10 +366,24 @@ impl Sensor {
         let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
             let (hosts, hosts_refused) = self.figures.hosts.get(usize::from(id)).cloned().unwrap_or_default();
             let recent = self.figures.recent.get(usize::from(id)).cloned().unwrap_or_default();
-            let (family, answers) = (family.id().to_owned(), vec![]);
-            FamilyCounts { family, matches, responses, suspect, infected, hosts, hosts_refused, recent, answers }
+            let (rendezvous, exposed) = self.figures.live.get(usize::from(id)).copied().unwrap_or_default();
+            let answers = AnswerKind::ALL.map(|kind| (kind.label(), state.answers()[usize::from(id)][kind as usize])).to_vec();
+            let family = family.id().to_owned();
+            FamilyCounts {
+                family,
+                matches,
+                responses,
+                suspect,
+                infected,
+                hosts,
+                hosts_refused,
+                recent,
+                answers,
+                rendezvous,
+                exposed,
+            }
         });
-        let saturation = state.ledger().saturation();
+        let (saturation, unkept) = (state.ledger().saturation(), state.ledger().unkept());
         let reloads = self.board.desk.counts();
         let mut outputs = vec![];
         if let Some(log) = events(state) {
@@ -397,6 +411,8 @@ impl Sensor {
             list_bytes: state.lists.iter().map(|list| list.octets as u64).sum(),
             list_builds: Builds { done: state.builds.0, seconds: state.builds.1.as_secs_f64(), ..Builds::default() },
             families: families.collect(),
+            rendezvous: self.figures.names.clone(),
+            answers_not_kept: (unkept.names, unkept.exposed),
             table: Table {
                 used: state.ledger().len() as u64,
                 capacity: state.ledger().bound() as u64,

@@ -1,5 +1,6 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
+use std::cell::RefCell;
 #[cfg(feature = "live")]
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -8,11 +9,11 @@ use super::Settings;
 #[cfg(feature = "live")]
 use crate::day::Day;
 use crate::day::Timestamp;
-use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Transport, lifetime};
-use crate::ledger::{Hit, Sighting};
+use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Reply, Told, Transport, lifetime, told};
+use crate::ledger::{Answer, Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Found, Watchlist};
+use crate::watchlist::{Found, TOGETHER, Watchlist};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -176,13 +177,41 @@ impl<'a> Worker<'a> {
 pub(super) struct Findings {
     pub(super) hits: Vec<Hit>,
     pub(super) sightings: Vec<Sighting>,
+    /// Those of the hits that lead somewhere.
+    pub(super) answers: Vec<Answer>,
+    /// Responses whose names wait to be looked up.
+    waiting: Responses,
+}
+
+/// Octets of a response that are kept while its name waits: whole messages, but for rare ones over TCP.
+const MOST_KEPT: usize = 4_096;
+
+/// Responses whose names wait: the latest, of which no more wait.
+#[derive(Default)]
+struct Responses {
+    kept: Vec<Vec<u8>>,
+    next: usize,
+}
+
+impl Responses {
+    /// Keeps a response in the place of the one [`TOGETHER`] before it; returns where.
+    fn keep(&mut self, message: &[u8]) -> u8 {
+        if self.kept.len() < TOGETHER {
+            self.kept.resize_with(TOGETHER, Vec::new);
+        }
+        let place = self.next;
+        self.next = (place + 1) % TOGETHER;
+        self.kept[place].clear();
+        self.kept[place].extend_from_slice(&message[..message.len().min(MOST_KEPT)]);
+        place as u8
+    }
 }
 
 #[cfg(feature = "live")]
 impl Findings {
     /// Room for so many.
     pub(super) fn with_capacity(count: usize) -> Self {
-        Self { hits: Vec::with_capacity(count), sightings: vec![] }
+        Self { hits: Vec::with_capacity(count), ..Self::default() }
     }
 
     /// How many there are.
@@ -194,6 +223,7 @@ impl Findings {
     pub(super) fn clear(&mut self) {
         self.hits.clear();
         self.sightings.clear();
+        self.answers.clear();
     }
 }
 
@@ -218,8 +248,12 @@ pub(super) struct Asker {
     recursive: bool,
     /// Who answers, of a response.
     server: IpAddr,
-    /// For how many seconds the response may be kept, where it tells; read as late as can be.
+    /// For how many seconds the response may be kept, where it tells; read as late as can be, as are those below.
     lifetime: Option<u32>,
+    /// What the response says, as far as its header tells.
+    told: Option<Told>,
+    /// Where the response is kept, if it may lead somewhere.
+    kept: Option<u8>,
 }
 
 impl Asker {
@@ -230,30 +264,69 @@ impl Asker {
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        Self { source, port, time, response, transport, id, recursive, server: message.source(), lifetime: None }
+        Self {
+            source,
+            port,
+            time,
+            response,
+            transport,
+            id,
+            recursive,
+            server: message.source(),
+            lifetime: None,
+            told: None,
+            kept: None,
+        }
+    }
+
+    /// Reads what a response says, and keeps it where it may lead somewhere.
+    fn read(self, octets: &[u8], waiting: &RefCell<Responses>) -> Self {
+        if !self.response {
+            return self;
+        }
+        let told = told(octets);
+        let kept = (told == Told::Addresses).then(|| waiting.borrow_mut().keep(octets));
+        Self { lifetime: lifetime(octets), told: Some(told), kept, ..self }
     }
 
     /// Enters what was found for a name that it asked for.
-    fn enter(self, found: Found, findings: &mut Findings) {
-        let Self { source, port, time, response, transport, id, recursive, server, lifetime } = self;
+    fn enter(self, found: Found, waiting: &Responses, hits: &mut Vec<Hit>, others: (&mut Vec<Answer>, &mut Vec<Sighting>)) {
+        let Self { source, port, time, response, transport, id, recursive, server, lifetime, mut told, kept } = self;
         let server = response.then_some(server);
-        match found {
+        let (answers, sightings) = others;
+        let matched = match found {
             Found::Listed(matched) => {
-                findings.hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched });
+                if let Some(kept) = kept {
+                    match Reply::read(&waiting.kept[usize::from(kept)]) {
+                        Ok(reply) => answers.push(Answer { source, port, transport, time, matched, reply }),
+                        Err(instead) => told = Some(instead),
+                    }
+                }
+                matched
             }
-            Found::Watched(pattern) => findings.sightings.push(Sighting { source, time, response, pattern }),
-        }
+            Found::Appended(matched) => {
+                told = None;
+                matched
+            }
+            Found::Watched(pattern) => return sightings.push(Sighting { source, time, response, pattern }),
+        };
+        hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, told, matched });
     }
 }
 
 /// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
 #[inline(never)]
 fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker, octets: &[u8]) {
-    let complete = || Asker { lifetime: if asker.response { lifetime(octets) } else { None }, ..asker };
-    watchlist.find(asker.time, name, complete, &mut |asker, found| asker.enter(found, findings));
+    let Findings { hits, sightings, answers, waiting } = findings;
+    // One of the two that are called keeps a response, the other reads it, never at the same time.
+    let responses = RefCell::new(std::mem::take(waiting));
+    let take = &mut |asker: Asker, found| asker.enter(found, &responses.borrow(), hits, (answers, sightings));
+    watchlist.find(asker.time, name, || asker.read(octets, &responses), take);
+    *waiting = responses.into_inner();
 }
 
 /// Looks up what waits to be looked up with others.
 pub(super) fn settle(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
-    watchlist.flush(&mut |asker, found| asker.enter(found, findings));
+    let Findings { hits, sightings, answers, waiting } = findings;
+    watchlist.flush(&mut |asker, found| asker.enter(found, waiting, hits, (answers, sightings)));
 }

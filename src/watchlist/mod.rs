@@ -78,6 +78,8 @@ pub struct Match {
 pub enum Found {
     /// A list holds it.
     Listed(Match),
+    /// A list holds what stands before a suffix that the client may have appended: what is answered is about another name.
+    Appended(Match),
     /// A pattern matches it.
     Watched(PatternId),
 }
@@ -103,7 +105,7 @@ pub struct Watchlist<'a, T> {
 }
 
 /// Names that are looked up together: 16 names and three days fill the misses that a processor core waits for at once.
-const TOGETHER: usize = 16;
+pub const TOGETHER: usize = 16;
 
 /// A name that may be listed or watched.
 struct Waiting<T> {
@@ -186,7 +188,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     /// itself counts as that, so that no message counts twice. To be called where [`Self::opens`] says so; apart from it
     /// and never in its place, so that what few names need leaves no trace in the loop that all of them go through.
     ///
-    /// `asker` is called for names that are found, and for those that wait: it may take a while.
+    /// `asker` is called for names that are found, and for those that wait, [`TOGETHER`] at most: it may take a while.
     #[inline(never)]
     pub fn find(&mut self, time: Timestamp, name: RawName<'_>, asker: impl Fn() -> T, found: &mut dyn FnMut(T, Found)) {
         if time.day() != self.today {
@@ -245,7 +247,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         for place in 0..self.search_list.len() {
             let Some(bare) = self.search_list.strip(place, name) else { continue };
             let (families, hash) = (self.gate.families(bare.as_raw()), List::hash(&self.lists.hasher, &bare));
-            listed = listed || self.lists.find(families, hash, &bare, &mut |matched| found(Found::Listed(matched)));
+            listed = listed || self.lists.find(families, hash, &bare, &mut |matched| found(Found::Appended(matched)));
             watched = watched || self.patterns.find(&bare, &mut self.scratch, &mut |id| found(Found::Watched(id)));
         }
     }

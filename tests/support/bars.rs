@@ -202,6 +202,7 @@ fn asks(source: u32, index: u32, seconds: f64) -> Hit {
         recursive: true,
         server: None,
         lifetime: None,
+        told: None,
         matched: Match { family: 0, list_day, index, collision: false },
     }
 }

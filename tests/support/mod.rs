@@ -1,6 +1,7 @@
 //! What several tests share: packets, captures, a made-up network, and running the program.
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and may panic")]
 
+pub mod answers;
 pub mod browser;
 pub mod captures;
 pub mod layers;

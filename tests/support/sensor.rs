@@ -4,7 +4,8 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
 use dgawatch::export::snapshot::{
-    Builds, FamilyCounts, Interface, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table, WindowCounts,
+    Builds, FamilyCounts, Interface, LiveName, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table,
+    WindowCounts,
 };
 
 pub fn snapshot() -> Snapshot {
@@ -50,9 +51,27 @@ pub fn snapshot() -> Snapshot {
                 growth: Some(1.25),
             },
             answers: vec![("nxdomain", 19), ("sinkhole", 1)],
+            rendezvous: 2,
+            exposed: 1,
         }],
         networks: vec![NetworkSources { network: "pool north".to_owned(), family: family.clone(), suspect: 1, infected: 1 }],
         series: vec![series("192.0.2.7", 20), series("2001:db8::7", 5), series(SourceSeries::OTHER, 5)],
+        rendezvous: vec![LiveName {
+            family: family.clone(),
+            list_day: Day::of(2009, 3, 31),
+            name: "nrxkiyve.org".to_owned(),
+            addresses: vec!["198.51.100.66".parse().unwrap()],
+            ttl: 60,
+            name_servers: vec!["ns1.example".to_owned()],
+            first_seen: Timestamp::from_parts(1_238_497_000, 0),
+            last_seen: Timestamp::from_parts(1_238_497_100, 0),
+            answers: 2,
+            asked: 2,
+            exposed: 2,
+            infected: vec!["192.0.2.7".parse().unwrap()],
+            infected_count: 1,
+        }],
+        answers_not_kept: (1, 2),
         table: Table { used: 3, capacity: 1_000_000, evicted: 1 },
         outputs: vec![Output { name: "events", written: 3, failed: 1 }],
         clock_steps: 1,

@@ -1,6 +1,7 @@
 //! `/api/v1/…`: the snapshot and pages of evidence as JSON, with the names of the report.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -145,6 +146,9 @@ struct Family<'a> {
     infected: u64,
     suspect: u64,
     hosts: Option<Hosts>,
+    answers: BTreeMap<&'static str, u64>,
+    rendezvous: u64,
+    exposed: u64,
 }
 
 #[derive(Serialize)]
@@ -165,8 +169,57 @@ pub(super) fn families(snapshot: &Snapshot) -> Families<'_> {
         infected: found.infected,
         suspect: found.suspect,
         hosts: found.hosts.map(|(low, best, high)| Hosts { low, best, high }),
+        answers: found.answers.iter().copied().collect(),
+        rendezvous: found.rendezvous,
+        exposed: found.exposed,
     });
     Families { families: families.collect() }
+}
+
+#[derive(Serialize)]
+pub(super) struct Rendezvous<'a> {
+    rendezvous: Vec<LiveName<'a>>,
+    /// How many there are in all.
+    total: u64,
+}
+
+#[derive(Serialize)]
+struct LiveName<'a> {
+    family: &'a str,
+    list_day: String,
+    name: &'a str,
+    addresses: Vec<String>,
+    ttl: u32,
+    name_servers: &'a [String],
+    first_seen: String,
+    last_seen: String,
+    answers: u64,
+    asked: u32,
+    exposed: u64,
+    exposed_infected: u64,
+    /// The first of these.
+    infected: Vec<String>,
+}
+
+/// Names that lead to somebody who is not known.
+pub(super) fn rendezvous(snapshot: &Snapshot) -> Rendezvous<'_> {
+    let texts = |addresses: &[IpAddr]| addresses.iter().map(ToString::to_string).collect();
+    let names = snapshot.rendezvous.iter().map(|name| LiveName {
+        family: &name.family,
+        list_day: name.list_day.to_string(),
+        name: &name.name,
+        addresses: texts(&name.addresses),
+        ttl: name.ttl,
+        name_servers: &name.name_servers,
+        first_seen: name.first_seen.to_string(),
+        last_seen: name.last_seen.to_string(),
+        answers: name.answers,
+        asked: name.asked,
+        exposed: name.exposed,
+        exposed_infected: name.infected_count,
+        infected: texts(&name.infected),
+    });
+    Rendezvous { rendezvous: names.collect(), total: snapshot.families.iter().map(|family| family.rendezvous).sum() }
 }
 
 #[derive(Serialize)]

@@ -17,7 +17,7 @@ use super::{SourcePage, api};
 use crate::export::metrics;
 
 /// Paths that are taken.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "/",
     page::STYLE_PATH,
     page::SCRIPT_PATH,
@@ -27,6 +27,7 @@ const PATHS: [&str; 11] = [
     "/-/reload",
     "/api/v1/summary",
     "/api/v1/families",
+    "/api/v1/rendezvous",
     "/api/v1/sources",
     "/api/v1/explain",
 ];
@@ -121,6 +122,7 @@ async fn weighty(site: &Arc<Site>, slot: &Slot, path: &str, query: &str) -> Repl
         "/" => people(site, query).await,
         "/api/v1/summary" => Reply::json(StatusCode::OK, &api::summary(&site.board.snapshot(), site.board.is_ready())),
         "/api/v1/families" => Reply::json(StatusCode::OK, &api::families(&site.board.snapshot())),
+        "/api/v1/rendezvous" => Reply::json(StatusCode::OK, &api::rendezvous(&site.board.snapshot())),
         "/api/v1/sources" => sources(site, query).await,
         "/api/v1/explain" => explain(site, query).await,
         _ => match metrics::metrics_text(&site.board.snapshot()) {

@@ -6,7 +6,7 @@ use super::Report;
 use crate::ledger::{Hosts, Verdict};
 
 /// The columns, named like the members of the JSON report.
-const COLUMNS: [&str; 17] = [
+const COLUMNS: [&str; 18] = [
     "source",
     "family",
     "list_day",
@@ -24,6 +24,7 @@ const COLUMNS: [&str; 17] = [
     "hosts_high",
     "hosts_method",
     "refused",
+    "exposed",
 ];
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
@@ -56,6 +57,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 high,
                 method,
                 refused,
+                report.is_exposed(key).to_string(),
             ])?;
         }
     }

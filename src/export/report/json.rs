@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{Report, caveats};
+use super::{Report, caveats, rendezvous};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Origin;
 use crate::ledger::{Count, Hosts, Verdict};
@@ -52,6 +52,8 @@ struct Family<'a> {
     roles: BTreeMap<&'static str, usize>,
     days_ahead: BTreeMap<i32, usize>,
     cycle: Option<CycleLength>,
+    answers: BTreeMap<&'static str, u64>,
+    exposed: u64,
 }
 
 /// Different sources, an IPv6 /64 once.
@@ -124,6 +126,7 @@ struct Source<'a> {
     first_seen: String,
     last_seen: String,
     verdict: &'static str,
+    exposed: bool,
     names_needed: u64,
     set_aside: u64,
     reader: bool,
@@ -176,7 +179,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let comma = if place > 0 { ", " } else { "" };
         write!(out, "{comma}\"{}\": {}", why.label(), report.found.given_up.of(why))?;
     }
-    write!(out, "}},\n \"matches_not_kept\": {},\n \"lists\": [", report.refused)?;
+    write!(out, "}},\n \"matches_not_kept\": {}", report.refused)?;
+    rendezvous::write_json(report, out)?;
+    write!(out, ",\n \"lists\": [")?;
     let lists = report.lists.iter().map(|&(id, list_day)| {
         let family = report.catalog.family(id);
         let verdicts = report.standards.get(&(id, list_day)).map(|standard| Verdicts {
@@ -204,6 +209,8 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             roles: totals.roles.iter().map(|(role, sources)| (role.label(), *sources)).collect(),
             days_ahead: totals.ahead,
             cycle: report.cycle_of(id).map(|cycle| CycleLength { seconds: cycle.length, learned: cycle.learned }),
+            answers: report.answers_of(id).collect(),
+            exposed: report.infected_and_exposed(Some(id)),
         }
     });
     rows(out, families)?;
@@ -224,6 +231,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             first_seen: evidence.first_seen.to_string(),
             last_seen: evidence.last_seen.to_string(),
             verdict: Verdict::of(evidence).label(),
+            exposed: report.is_exposed(key),
             names_needed: evidence.names_needed(),
             set_aside: evidence.set_aside(),
             reader: evidence.is_reader(),

@@ -5,6 +5,7 @@ mod csv;
 mod desk;
 mod html;
 mod json;
+mod rendezvous;
 mod text;
 mod timeline;
 
@@ -12,6 +13,8 @@ pub use self::abuse::AbuseFormat;
 pub use self::desk::{Desk, Reporter};
 pub(super) use self::text::{grouped, printable, size};
 pub use self::timeline::Timeline;
+
+use self::rendezvous::Live;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
@@ -23,7 +26,9 @@ use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
 use crate::ledger::estimate::{Cycle, Estimate};
-use crate::ledger::{Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched};
+use crate::ledger::{
+    AnswerCounts, Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched,
+};
 use crate::watchlist::{Names, PatternId, Patterns};
 
 /// How a report is written.
@@ -51,6 +56,8 @@ pub struct Report {
     census: Census,
     /// What verdicts on each list rest on.
     standards: BTreeMap<(FamilyId, Day), Standard>,
+    /// Where names lead.
+    live: Live,
     refused: u64,
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
@@ -67,6 +74,8 @@ pub struct Found {
     pub messages: Messages,
     /// What was given up of messages in several packets.
     pub given_up: GivenUpCounts,
+    /// What responses said about the names of each family.
+    pub answers: Vec<AnswerCounts>,
 }
 
 impl Found {
@@ -158,6 +167,7 @@ impl Report {
         let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let watched = Watched { span, lost: 0.0, names_refused: ledger.saturation().names_refused > 0 };
         let standards = ledger.standards();
+        let live = Live::take(&mut ledger);
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
@@ -181,6 +191,7 @@ impl Report {
             rows,
             census,
             standards,
+            live,
             refused,
             patterns,
             sightings,

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use super::{CaptureSummary, FamilyTotals, Group, Report, caveats};
+use super::{CaptureSummary, FamilyTotals, Group, Report, caveats, rendezvous};
 use crate::day::Timestamp;
 use crate::decode::{Kind, Transport};
+use crate::dga::FamilyId;
 use crate::ledger::estimate::{Cycle, Refused};
-use crate::ledger::{Evidence, Hosts, Key, Role, Seen, Verdict};
+use crate::ledger::{AnswerKind, Evidence, Hosts, Key, Role, Seen, Verdict};
 use crate::watchlist::{Names, PatternId, known_collision};
 
 /// The widest source that leaves room for its figures on a line.
@@ -20,6 +21,7 @@ const NAMES_SHOWN: usize = 3;
 
 pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Result<()> {
     captures(report, out)?;
+    rendezvous::write_text(report, top, out)?;
     summary(report, out)?;
     let context = context(report);
     for rows in report.groups() {
@@ -103,6 +105,7 @@ fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             Err(why) => wrapped(4, &format!("hosts: not counted: {}", why.text()), out)?,
         }
         particulars(report.cycle_of(id), &totals, out)?;
+        answers(report, id, out)?;
     }
     Ok(())
 }
@@ -124,6 +127,17 @@ fn particulars(cycle: Option<&Cycle>, totals: &FamilyTotals, out: &mut dyn Write
     }
     if let Some(cycle) = cycle.filter(|cycle| cycle.learned) {
         wrapped(4, &format!("a cycle takes {:.1} minutes, seen here", cycle.length / 60.0), out)?;
+    }
+    Ok(())
+}
+
+/// What responses said, where some lead somewhere.
+fn answers(report: &Report, id: FamilyId, out: &mut dyn Write) -> io::Result<()> {
+    let answers = report.answers_of(id).filter(|(_, count)| *count > 0);
+    let leads = AnswerKind::ALL.map(AnswerKind::label).into_iter().skip(AnswerKind::Blocked as usize);
+    if leads.clone().any(|label| answers.clone().any(|(kind, _)| kind == label)) {
+        let answers = answers.map(|(kind, count)| format!("{kind} {}", grouped(count)));
+        wrapped(4, &format!("responses: {}", answers.collect::<Vec<_>>().join(", ")), out)?;
     }
     Ok(())
 }
@@ -297,7 +311,7 @@ fn losses(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A sentence over as many lines as it takes, each behind so many spaces.
-fn wrapped(indent: usize, sentence: &str, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn wrapped(indent: usize, sentence: &str, out: &mut dyn Write) -> io::Result<()> {
     let mut column = 0;
     for word in sentence.split(' ') {
         let width = word.chars().count();
@@ -313,7 +327,7 @@ fn wrapped(indent: usize, sentence: &str, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// `1 packet`, `2,000 packets`.
-fn count(number: u64, noun: &str) -> String {
+pub(super) fn count(number: u64, noun: &str) -> String {
     counted(number, noun, &format!("{noun}s"))
 }
 
@@ -353,7 +367,7 @@ fn second(time: Timestamp) -> String {
 }
 
 /// `03-31 22:00`.
-fn minute(time: Timestamp) -> String {
+pub(super) fn minute(time: Timestamp) -> String {
     second(time)[5..16].to_owned()
 }
 

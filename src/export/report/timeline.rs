@@ -99,8 +99,8 @@ mod tests {
         let matched = Match { family: 0, list_day: Day::EPOCH, index: 0, collision: false };
         let time = Timestamp::from_parts(seconds, 0);
         let (source, transport) = (IpAddr::V4(source.into()), Transport::Udp);
-        let (response, port, id, recursive, server, lifetime) = (false, 0, 0, true, None, None);
-        Hit { source, time, response, port, transport, id, recursive, server, lifetime, matched }
+        let (response, port, id, recursive, server, lifetime, told) = (false, 0, 0, true, None, None, None);
+        Hit { source, time, response, port, transport, id, recursive, server, lifetime, told, matched }
     }
 
     #[test]

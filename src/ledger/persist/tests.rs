@@ -3,8 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::decode::Reply;
 use crate::ledger::source_key::{Prefix, PseudonymKey};
-use crate::ledger::{Hit, Sighting};
+use crate::ledger::{Answer, Hit, Sighting, Sinkholes};
 use crate::watchlist::Match;
 
 const FAMILIES: [&str; 4] = ["conficker-a", "conficker-b", "synthetic:100000", "ours"];
@@ -48,8 +49,9 @@ fn shown(mut ledger: Ledger) -> String {
     let recent = (recent, ledger.recent().watched());
     let (counts, refused) = (ledger.saturation(), ledger.sightings_refused());
     let sightings = ledger.take_sightings();
+    let live = (ledger.learned(), ledger.unkept(), ledger.take_live_names());
     format!(
-        "{counts:?} {refused} {sightings:?} {recent:?} {:?}",
+        "{counts:?} {refused} {sightings:?} {recent:?} {live:?} {:?}",
         ledger
             .into_sorted()
             .iter()
@@ -75,6 +77,7 @@ fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
         recursive: true,
         server: None,
         lifetime: None,
+        told: None,
         matched: Match {
             family,
             list_day: Day::of(2009, 3, 30).plus((nanos % 3) as i32),
@@ -84,10 +87,22 @@ fn hit(source: u32, family: FamilyId, index: u32, nanos: u64) -> Hit {
     }
 }
 
+/// A response of that source about that name, which leads to one of few addresses or many.
+fn answer(source: u32, family: FamilyId, index: u32, nanos: u64) -> Answer {
+    let Hit { source, port, transport, time, matched, .. } = hit(source, family, index, nanos);
+    let address = IpAddr::V4([198, 51, 100, if index.is_multiple_of(3) { 9 } else { index as u8 }].into());
+    let servers = vec![format!("ns{}.example", index % 3)];
+    let reply = Reply { addresses: vec![address], left_out: 0, lifetime: nanos as u32, servers };
+    Answer { source, port, transport, time, matched, reply }
+}
+
 fn some() -> Ledger {
     let mut ledger = Ledger::new(50);
     for n in 0..60_u32 {
         ledger.add(&hit(n % 8 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007));
+    }
+    for n in 0..40_u32 {
+        ledger.answer(&answer(n % 9 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007), &Sinkholes::default());
     }
     ledger.note_recent(Timestamp::from_parts(50, 0));
     ledger.note_recent(Timestamp::from_parts(70, 0));
@@ -100,6 +115,7 @@ proptest! {
         bound in 1_usize..40,
         hits in prop::collection::vec((0..30_u32, 0..4 as FamilyId, any::<u32>(), 0..1_u64 << 60), 0..300),
         seen in prop::collection::vec((0..30_u32, 0..7_usize, 0..1_u64 << 60), 0..30),
+        answers in prop::collection::vec((0..30_u32, 0..4 as FamilyId, any::<u32>(), 0..1_u64 << 60), 0..60),
         more in prop::collection::vec((0..30_u32, 0..4 as FamilyId, any::<u32>(), 0..1_u64 << 60), 0..100),
     ) {
         let house = House::usual();
@@ -111,6 +127,9 @@ proptest! {
         for (source, pattern, nanos) in seen {
             let Hit { source, time, response, .. } = hit(source, 0, 0, nanos);
             ledger.note(&Sighting { source, time, response, pattern: ids[pattern] });
+        }
+        for (source, family, index, nanos) in answers {
+            ledger.answer(&answer(source, family, index, nanos), &Sinkholes::default());
         }
         ledger.note_recent(Timestamp::from_nanos(1 << 60));
         let octets = house.written(&ledger);

@@ -17,6 +17,7 @@ fn by(source: u32, index: u32, second: u64) -> Hit {
         recursive: true,
         server: None,
         lifetime: None,
+        told: None,
         matched: Match { family: 0, list_day: Day::EPOCH, index, collision: index == 9 },
     }
 }

@@ -29,6 +29,7 @@ pub(super) fn all(snapshot: &Snapshot) -> Markup {
     html! {
         h1.unseen { "Infected sources" }
         (lead(snapshot))
+        (rendezvous(snapshot))
         (trend(snapshot))
         (sources(snapshot))
         (family_table(snapshot))
@@ -44,6 +45,52 @@ fn lead(snapshot: &Snapshot) -> Markup {
             (figure(overview.infected_today, false, "today", "since midnight UTC"))
             (figure(overview.infected, false, "in all", "on the list days that are open"))
             (figure(overview.suspect, false, "suspect", "too few names to be sure"))
+        }
+    }
+}
+
+/// Names that lead somewhere, and who was told: the alarm that matters. The section is always there, so that it can be filled.
+fn rendezvous(snapshot: &Snapshot) -> Markup {
+    let (names, exposed) =
+        snapshot.families.iter().fold((0, 0), |(names, exposed), family| (names + family.rendezvous, exposed + family.exposed));
+    html! {
+        div #rendezvous data-live {
+            @if names > 0 {
+                section.card {
+                    h2 { "Rendezvous" }
+                    p.note {
+                        (counted(names, "generated name leads", "generated names lead")) " to no known sinkhole; "
+                        (counted(exposed, "infected source was", "infected sources were")) " told so."
+                    }
+                    div.scroll tabindex="0" role="region" aria-label="Rendezvous" {
+                        table {
+                            thead { tr {
+                                th scope="col" { "Name" }
+                                th scope="col" { "Leads to" }
+                                th.wide scope="col" { "Family" }
+                                th.n scope="col" { "Told" }
+                                th.n scope="col" { "Infected" }
+                                th.t.wide scope="col" { "First seen" }
+                                th.n.wide scope="col" { "Last seen" }
+                            } }
+                            tbody {
+                                @for (at, name) in snapshot.rendezvous.iter().enumerate() {
+                                    tr {
+                                        th.src scope="row" { a.mono id={ "rendezvous-" (at) } href=(link(&name.name)) { (name.name) }
+                                            span.under { (name.family) ", list of " (name.list_day) } }
+                                        td.mono { (name.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
+                                        td.wide { (name.family) }
+                                        td.n { (grouped(name.exposed)) }
+                                        td.n { span class={ @if name.infected_count > 0 { "hot" } } { (grouped(name.infected_count)) } }
+                                        td.t.wide { (second(name.first_seen)) }
+                                        td.n.wide { (ago(name.last_seen, snapshot.taken)) }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }

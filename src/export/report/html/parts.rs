@@ -24,6 +24,7 @@ pub(super) fn all(report: &Report) -> Markup {
         header.bar { div.wrap { span.brand { "dgawatch" } span.soft { "Report of a replay" } } }
         main.wrap #main {
             (lead(report))
+            (rendezvous(report))
             (timeline(report))
             (family_table(report))
             (sources(report))
@@ -65,6 +66,50 @@ fn lead(report: &Report) -> Markup {
             (figure(suspect, false, "suspect", "too few names to be sure"))
             (figure(messages, false, "DNS messages", "queries and responses"))
             (figure(report.found.counts.total(), false, "packets", "in all captures"))
+        }
+    }
+}
+
+/// Names that lead somewhere, and who was told: the alarm that matters.
+fn rendezvous(report: &Report) -> Markup {
+    let (alarms, _) = report.alarms();
+    let exposed = report.infected_and_exposed(None);
+    let joined = |texts: Vec<String>| texts.join(", ");
+    html! {
+        @if !alarms.is_empty() {
+            section.card #rendezvous {
+                h2 { "Rendezvous" }
+                p.note {
+                    (counted(alarms.len() as u64, "generated name leads", "generated names lead")) " to no known sinkhole; "
+                    (counted(exposed, "infected source was", "infected sources were")) " told so."
+                    @if alarms.len() > ROWS { " The first " (ROWS) " are here; the JSON report lists all." }
+                }
+                div.scroll tabindex="0" role="region" aria-label="Rendezvous" {
+                    table {
+                        thead { tr {
+                            th scope="col" { "Name" }
+                            th scope="col" { "Leads to" }
+                            th.wide scope="col" { "Name servers" }
+                            th.n scope="col" { "Told" }
+                            th scope="col" { "Infected of these" }
+                            th.t.wide scope="col" { "First seen" }
+                        } }
+                        tbody {
+                            @for row in alarms.iter().take(ROWS) {
+                                tr {
+                                    th.src scope="row" { span.mono { (row.name) }
+                                        span.under { (row.family) ", list of " (row.list_day) } }
+                                    td.mono { (joined(row.rendezvous.addresses().iter().map(ToString::to_string).collect())) }
+                                    td.wide { (row.rendezvous.servers().join(", ")) }
+                                    td.n { (grouped(row.exposed.len() as u64)) }
+                                    td.mono { (joined(row.infected().take(SHOWN).map(|source| source.to_string()).collect())) }
+                                    td.t.wide { (second(row.rendezvous.first_seen)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }
