@@ -10,7 +10,7 @@ use std::ops::Range;
 use etherparse::{IpNumber, TcpHeaderSlice};
 
 use super::fragment::{self, Datagrams, Joined};
-use super::ip::{Addresses, Fragment, Packet};
+use super::ip::{Ends, Fragment, Packet};
 use super::outcome::{GivenUp, GivenUpCounts};
 use super::stream::{Flow, Found, Limits, Segment, StreamLoss, Streams};
 use super::walk::{Datagram, Layer};
@@ -87,6 +87,11 @@ impl Pieces {
         let start = self.octets.len();
         self.octets.extend_from_slice(piece.payload);
         self.rows.push((piece.time, piece.header, start..self.octets.len()));
+    }
+
+    /// Room for as many.
+    pub fn room(&self) -> Self {
+        Self { rows: Vec::with_capacity(self.rows.len()), octets: Vec::with_capacity(self.octets.len()) }
     }
 
     /// Those kept.
@@ -201,8 +206,8 @@ const fn reason(loss: StreamLoss) -> GivenUp {
 /// Reads a message out of a stream.
 fn found_in_stream(decoder: &mut Decoder, messages: &mut Messages, found: &Found<'_>, each: Each<'_>) {
     let Flow { source, destination, source_port, destination_port } = found.flow;
-    let addresses = Addresses::Kept(source, destination);
-    let datagram = Datagram { addresses, source_port, destination_port, payload: found.octets };
+    let ends = Ends::new(source, destination);
+    let datagram = Datagram { addresses: ends.addresses(), source_port, destination_port, payload: found.octets };
     if let Some(mut message) = decoder.message(found.time, &datagram, Transport::Tcp) {
         message.whole = found.whole;
         messages.add(message.transport, message.kind);
@@ -219,7 +224,7 @@ fn read_joined<'a>(
     each: Each<'_>,
 ) -> Option<Piece<'a>> {
     let packet = Packet {
-        addresses: Addresses::Kept(joined.source, joined.destination),
+        addresses: joined.ends.addresses(),
         protocol: joined.protocol,
         payload: &joined.payload,
         missing: 0,

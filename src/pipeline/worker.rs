@@ -140,7 +140,9 @@ impl<'a> Worker<'a> {
     /// What came since the last call.
     pub(super) fn finish_block(&mut self) -> Batch {
         settle(&mut self.watchlist, &mut self.batch.findings);
-        std::mem::take(&mut self.batch)
+        // The next block holds about as many pieces: their room is not to grow step by step each time.
+        let next = Batch { pieces: self.batch.pieces.room(), ..Batch::default() };
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// What came so far, where blocks are not told apart.
@@ -202,7 +204,7 @@ impl Findings {
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
-        look_closer(watchlist, findings, question.name, Asker::of(message), message.octets());
+        look_closer(watchlist, findings, question.name, *message);
     }
 }
 
@@ -218,19 +220,19 @@ pub(super) struct Asker {
     recursive: bool,
     /// Who answers, of a response.
     server: IpAddr,
-    /// For how many seconds the response may be kept, where it tells; read as late as can be.
+    /// For how many seconds the response may be kept, where it tells.
     lifetime: Option<u32>,
 }
 
 impl Asker {
-    #[inline]
     fn of(message: &Message<'_>) -> Self {
         let (time, transport, response) = (message.time, message.transport, message.header.is_response());
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        Self { source, port, time, response, transport, id, recursive, server: message.source(), lifetime: None }
+        let lifetime = if response { lifetime(message.octets()) } else { None };
+        Self { source, port, time, response, transport, id, recursive, server: message.source(), lifetime }
     }
 
     /// Enters what was found for a name that it asked for.
@@ -246,11 +248,12 @@ impl Asker {
     }
 }
 
-/// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
+/// Takes the message and no reference to it, so that the hot loop can keep it in registers. Who asked is read of it only
+/// where something is found: what few packets need should cost the others no branches.
 #[inline(never)]
-fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker, octets: &[u8]) {
-    let complete = || Asker { lifetime: if asker.response { lifetime(octets) } else { None }, ..asker };
-    watchlist.find(asker.time, name, complete, &mut |asker, found| asker.enter(found, findings));
+fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, message: Message<'_>) {
+    let asker = || Asker::of(&message);
+    watchlist.find(message.time, name, asker, &mut |asker, found| asker.enter(found, findings));
 }
 
 /// Looks up what waits to be looked up with others.

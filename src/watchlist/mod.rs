@@ -301,7 +301,7 @@ impl OpenLists<'_> {
         // A name takes ten times as long to put in as a look into a list takes.
         *front_from = 2 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
         if *used >= *front_from {
-            *front = Front::of(&lists, |name| List::hash(hasher, name));
+            *front = Front::of(&lists, hasher);
         }
     }
 

@@ -23,6 +23,7 @@ mod reader;
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZero;
 
 use lru::LruCache;
 
@@ -154,8 +155,8 @@ impl Streams {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            // Bounded here: what goes must be given up in order, not dropped.
-            halves: LruCache::unbounded(),
+            // Never full: what goes must be given up in order, not dropped. Set aside at once, so that it is not moved as it grows.
+            halves: LruCache::new(NonZero::new(limits.connections).unwrap_or(NonZero::<usize>::MIN)),
             now: 0,
             load: Load::default(),
             losses: Losses::default(),
@@ -179,7 +180,10 @@ impl Streams {
             self.change(segment.flow.reversed(), found, Half::reset);
             return;
         }
-        self.place(segment, found);
+        // An acknowledgment alone brings nothing, and what it acknowledges was told above.
+        if !segment.payload.is_empty() || segment.missing > 0 || segment.flags & (SYN | FIN) > 0 {
+            self.place(segment, found);
+        }
         while self.load.memory > self.limits.total_octets && self.evict(found) {}
     }
 
@@ -234,7 +238,7 @@ impl Streams {
                 }
                 half
             }
-            // Nothing to remember: acknowledgments of a connection of which nothing else is seen.
+            // Nothing to remember: the end of a connection of which nothing else is seen.
             None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
             None => {
                 while self.halves.len() >= self.limits.connections.max(1) && self.evict(found) {}
