@@ -1,6 +1,7 @@
 //! From evidence to hosts: which method each source allows, which sources are the same hosts seen once more on the way up,
 //! and what it comes to for a family.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -59,7 +60,7 @@ impl Census {
         for of_family in rows.chunk_by(|(a, _), (b, _)| a.family == b.family) {
             let family = of_family[0].0.family;
             let rule = rules.get(usize::from(family)).copied().unwrap_or_default();
-            let (counted, cycle) = Counting { rule: &rule, watched }.rows(of_family);
+            let (counted, cycle) = Counting { rule: &rule, watched, by_names: RefCell::default() }.rows(of_family);
             if let (Some(total), Some(of_family_cycle)) =
                 (families.get_mut(usize::from(family)), cycles.get_mut(usize::from(family)))
             {
@@ -75,6 +76,8 @@ impl Census {
 struct Counting<'a> {
     rule: &'a Rule,
     watched: &'a Watched,
+    /// Hosts behind so many distinct names, once they were worked out: most sources have one of a few hundred numbers.
+    by_names: RefCell<HashMap<u64, Estimate>>,
 }
 
 impl Counting<'_> {
@@ -110,7 +113,9 @@ impl Counting<'_> {
                     return Err(Refused::NotKept);
                 }
                 let seen = 1.0 - self.watched.lost.clamp(0.0, 0.99);
-                occupancy(evidence.distinct_names(), &Sampling { list: self.rule.list.into(), drawn: names.into(), seen })
+                let sampling = Sampling { list: self.rule.list.into(), drawn: names.into(), seen };
+                let distinct = evidence.distinct_names();
+                self.by_names.borrow_mut().entry(distinct).or_insert_with(|| occupancy(distinct, &sampling)).clone()
             }
             Some(Habit::All { .. }) => {
                 let Some(trace) = evidence.trace.as_ref().filter(|trace| trace.lost == 0) else {

@@ -135,6 +135,13 @@ impl Ledger {
             for (place, hit) in places.iter_mut().zip(hits) {
                 *place = self.rows.find(&Key::of(hit));
             }
+            // What hangs on them lies elsewhere again, and who asks for each name in a third place.
+            let known = places.iter().zip(hits).filter(|(place, hit)| {
+                let index = hit.matched.index;
+                let row = place.is_some_and(|place| self.rows.row(place).1.peek(index));
+                row ^ self.popularity.knows((hit.matched.family, hit.matched.list_day, index))
+            });
+            std::hint::black_box(known.count());
             for (place, hit) in places.into_iter().zip(hits) {
                 if let Some(news) = self.add_at(place, hit) {
                     tell(&news);
@@ -199,7 +206,8 @@ impl Ledger {
                 self.popularity.promote((key.family, key.list_day, index));
             }
         }
-        if distinct >= many && distinct <= FEW_TO_SET_ASIDE {
+        // Whoever is infected is judged again when somebody wants to know.
+        if distinct >= many && distinct <= FEW_TO_SET_ASIDE && self.rows.weight(place) < INFECTED {
             let (key, evidence) = self.rows.judge(place);
             evidence.judge(key, rule, &self.popularity, &self.servers, false);
         }
@@ -379,8 +387,10 @@ impl Ledger {
     /// The rules as far as a placebo measures what chance does: of the sources with one of its names, how many have two.
     fn measured_rules(&self) -> Rules {
         let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
-        let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
-        for (key, evidence) in self.rows.iter().filter(|_| any) {
+        if self.rules.iter().all(|rule| rule.placebo_of.is_none()) {
+            return Rules { measured: BTreeMap::default(), usual: self.rules.clone() };
+        }
+        for (key, evidence) in self.rows.iter() {
             if let Some((of, times)) = self.rule(key.family).placebo_of {
                 let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
                 (*all, *one) = (times, *one + 1);

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use roaring::RoaringBitmap;
+
 use super::census::Row;
 use super::{Evidence, Role};
 
@@ -43,13 +45,13 @@ fn by_names(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstrea
         return;
     }
     let clients = places.iter().filter(|place| !is_server(rows[**place].1));
-    let asked: BTreeSet<u32> = clients.flat_map(|place| rows[*place].1.names()).collect();
+    let asked: RoaringBitmap = clients.flat_map(|place| rows[*place].1.names()).collect();
     for place in servers {
         let evidence = rows[place].1;
-        let known = evidence.names().filter(|index| asked.contains(index)).count() as f64;
+        let known = evidence.names().filter(|index| asked.contains(*index)).count() as f64;
         let names = evidence.distinct_names() as f64;
         // As many of any other names would be among those asked for.
-        let highest = asked.last().copied().max(evidence.names().last()).unwrap_or(0);
+        let highest = asked.max().max(evidence.names().last()).unwrap_or(0);
         let chance = asked.len() as f64 / (f64::from(highest) + 1.0);
         upstream[place] = known >= 0.5 * names && known / names > (chance + 0.3).min(0.99);
     }

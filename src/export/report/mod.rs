@@ -161,7 +161,7 @@ impl Report {
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
-        for (key, _) in &rows {
+        for (key, _) in rows.iter().filter(|_| !sightings.is_empty()) {
             if let Some(worm) = catalog.family(key.family).worm() {
                 suspects.entry(worm).or_default().insert(key.source);
             }
@@ -261,8 +261,8 @@ impl Report {
 
     fn family_totals(&self, id: FamilyId) -> FamilyTotals {
         let mut totals = FamilyTotals::default();
-        let (mut sources, mut infected) = (BTreeSet::<IpAddr>::new(), BTreeSet::new());
-        let (mut roles, mut ahead) = (BTreeSet::new(), BTreeSet::new());
+        let (mut sources, mut infected) = (Vec::<IpAddr>::new(), vec![]);
+        let (mut roles, mut ahead) = (vec![], vec![]);
         // Reports of the same packets are the same: the key is none to keep.
         let [mut seen, mut sure] = [(); 2].map(|()| Distinct::new(0, EXACT));
         let calendar = self.catalog.family(id).calendar();
@@ -270,18 +270,27 @@ impl Report {
         for (key, evidence) in self.rows.iter().filter(|(key, _)| key.family == id) {
             totals.matches += evidence.matches;
             totals.responses += evidence.responses;
-            sources.insert(key.source);
+            sources.push(key.source);
             seen.add(key.source);
             if Verdict::of(evidence) == Verdict::Infected {
-                infected.insert(key.source);
+                infected.push(key.source);
                 sure.add(key.source);
-                roles.insert((evidence.role(), key.source));
+                roles.push((evidence.role(), key.source));
                 if one_list_a_day {
-                    ahead.insert((days_ahead(key, evidence), key.source));
+                    ahead.push((days_ahead(key, evidence), key.source));
                 }
             }
         }
+        // Once a source, which has a row for each list day.
+        for addresses in [&mut sources, &mut infected] {
+            addresses.sort_unstable();
+            addresses.dedup();
+        }
         (totals.sources, totals.infected) = (sources.len(), infected.len());
+        roles.sort_unstable();
+        roles.dedup();
+        ahead.sort_unstable();
+        ahead.dedup();
         roles.iter().for_each(|(role, _)| *totals.roles.entry(*role).or_default() += 1);
         ahead.iter().for_each(|(days, _)| *totals.ahead.entry(*days).or_default() += 1);
         totals.distinct = (seen.count(), sure.count());

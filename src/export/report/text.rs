@@ -133,7 +133,7 @@ fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, 
     let key = group.rows[0].0;
     let family = report.catalog.family(key.family);
     let mut rows: Vec<(&Key, &Evidence, &Hosts)> = group.iter().collect();
-    rows.sort_by_key(|(key, evidence, _)| {
+    rows.sort_by_cached_key(|(key, evidence, _)| {
         (
             Reverse(Verdict::of(evidence)),
             Reverse(evidence.distinct_names()),
