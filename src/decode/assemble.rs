@@ -89,9 +89,10 @@ impl Pieces {
         self.rows.push((piece.time, piece.header, start..self.octets.len()));
     }
 
-    /// Room for as many.
-    pub fn room(&self) -> Self {
-        Self { rows: Vec::with_capacity(self.rows.len()), octets: Vec::with_capacity(self.octets.len()) }
+    /// Forgets them, and keeps the room.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.octets.clear();
     }
 
     /// Those kept.

@@ -66,6 +66,13 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// One without anything in it that has the room of this one: what findings and pieces take need not grow each time.
+    pub(super) fn emptied(mut self) -> Self {
+        self.findings.clear();
+        self.pieces.clear();
+        Self { findings: self.findings, pieces: self.pieces, ..Self::default() }
+    }
+
     /// Earliest and latest packet.
     pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
         (self.packets > 0).then_some((self.first, self.last))
@@ -137,11 +144,9 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// What came since the last call.
-    pub(super) fn finish_block(&mut self) -> Batch {
+    /// What came since the last call; what comes next goes into `next`, for which an empty one will do.
+    pub(super) fn finish_block(&mut self, next: Batch) -> Batch {
         settle(&mut self.watchlist, &mut self.batch.findings);
-        // The next block holds about as many pieces: their room is not to grow step by step each time.
-        let next = Batch { pieces: self.batch.pieces.room(), ..Batch::default() };
         std::mem::replace(&mut self.batch, next)
     }
 
@@ -180,14 +185,15 @@ pub(super) struct Findings {
     pub(super) sightings: Vec<Sighting>,
 }
 
-#[cfg(feature = "live")]
 impl Findings {
     /// Room for so many.
+    #[cfg(feature = "live")]
     pub(super) fn with_capacity(count: usize) -> Self {
         Self { hits: Vec::with_capacity(count), sightings: vec![] }
     }
 
     /// How many there are.
+    #[cfg(feature = "live")]
     pub(super) const fn len(&self) -> usize {
         self.hits.len() + self.sightings.len()
     }
