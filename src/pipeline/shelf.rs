@@ -39,6 +39,8 @@ struct State {
 #[derive(Default)]
 struct Place {
     list: Arc<OnceLock<Arc<List>>>,
+    /// Whether somebody builds it, or did.
+    begun: bool,
     last_use: u64,
     /// Octets of the list, known once it is built.
     size: usize,
@@ -104,7 +106,7 @@ impl Lists for Shelf {
             let state = &mut *self.state();
             state.uses += 1;
             let place = state.places.entry(key).or_default();
-            place.last_use = state.uses;
+            (place.begun, place.last_use) = (true, state.uses);
             Arc::clone(&place.list)
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
@@ -121,6 +123,12 @@ impl Lists for Shelf {
         // Large ones take a while to free: not under the lock.
         drop(freed);
         list
+    }
+
+    fn begin(&self, family: FamilyId, edition: Day) {
+        if !self.state().places.get(&(family, edition)).is_some_and(|place| place.begun) {
+            self.get(family, edition);
+        }
     }
 }
 

@@ -11,9 +11,9 @@ use crate::day::Timestamp;
 /// Octets that tell what an input is, and hold the longest header of one.
 pub(super) const HEAD: usize = 28;
 
-/// Octets read at a time: large enough that calls do not count, small enough to stay in a core's second-level cache
-/// between reading, splitting and decoding (benches/README.md).
-const BLOCK: usize = 256 << 10;
+/// Octets read at a time: large enough that calls and turns do not count, small enough to stay in a core's second-level
+/// cache between reading, splitting and decoding (benches/README.md).
+const BLOCK: usize = 512 << 10;
 
 /// Octets read at a time where the first record is all that is wanted, and in all until it is given up.
 const FIRST: usize = 4 << 10;
