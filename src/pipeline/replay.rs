@@ -106,8 +106,15 @@ fn workers(inputs: &[Input], threads: usize) -> usize {
 
 /// What the clerk is told.
 enum Event {
-    Batch { input: usize, batch: Batch, octets: u64 },
-    End { input: usize, failure: Option<Failure> },
+    Batch {
+        input: usize,
+        batch: Batch,
+        octets: u64,
+    },
+    End {
+        input: usize,
+        failure: Option<Failure>,
+    },
     /// A worker panicked: what it had read will never come.
     Panic,
 }

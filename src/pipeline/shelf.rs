@@ -76,6 +76,12 @@ impl Shelf {
         lists.collect()
     }
 
+    /// Lists that are here, by family and edition.
+    pub(super) fn lists(&self) -> BTreeMap<(FamilyId, Day), Arc<List>> {
+        let state = &*self.state();
+        state.places.iter().filter_map(|(key, place)| Some((*key, Arc::clone(place.list.get()?)))).collect()
+    }
+
     /// The families that it has lists of.
     pub(super) const fn catalog(&self) -> &Catalog {
         &self.catalog

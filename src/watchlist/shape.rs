@@ -28,8 +28,7 @@ const WORD: usize = 8;
 
 impl Gate {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut gate =
-            Self { suffixes: Box::new([(0, 0); SLOTS]), by_length: [0; MAX_LABEL + 1], longest_suffix: WORD, any: 0 };
+        let mut gate = Self { suffixes: Box::new([(0, 0); SLOTS]), by_length: [0; MAX_LABEL + 1], longest_suffix: WORD, any: 0 };
         for (id, family) in catalog.iter() {
             let bit = 1 << id;
             match family.shape() {

@@ -16,6 +16,7 @@ pub use self::timeline::Timeline;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Events;
@@ -24,7 +25,7 @@ use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
 use crate::ledger::estimate::{Cycle, Estimate};
 use crate::ledger::{Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched};
-use crate::watchlist::{Names, PatternId, Patterns};
+use crate::watchlist::{List, Names, PatternId, Patterns};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Report {
     sightings_refused: u64,
     desk: Desk,
     timeline: Option<Timeline>,
+    /// Lists whose names need not be computed again.
+    built: BTreeMap<(FamilyId, Day), Arc<List>>,
 }
 
 /// What became of packets, and of the messages in them.
@@ -98,8 +101,25 @@ struct Group<'r> {
     rows: &'r [(Key, Evidence)],
     /// The hosts behind each.
     hosts: &'r [Hosts],
-    names: Names,
+    names: ListNames,
     standard: Option<&'r Standard>,
+}
+
+/// The names of a list.
+enum ListNames {
+    Built(Arc<List>),
+    Made(Names),
+}
+
+impl Deref for ListNames {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        match self {
+            Self::Built(list) => list.names(),
+            Self::Made(names) => names,
+        }
+    }
 }
 
 impl<'r> Group<'r> {
@@ -172,7 +192,7 @@ impl Report {
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
         let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
         let catalog = catalog.clone();
-        let (desk, timeline) = (Desk::default(), None);
+        let (desk, timeline, built) = (Desk::default(), None, BTreeMap::new());
         Self {
             catalog,
             captures,
@@ -187,7 +207,13 @@ impl Report {
             sightings_refused,
             desk,
             timeline,
+            built,
         }
+    }
+
+    /// Takes lists that are at hand, by family and edition: names of others are computed again.
+    pub fn set_lists(&mut self, built: BTreeMap<(FamilyId, Day), Arc<List>>) {
+        self.built = built;
     }
 
     /// Adds what was counted by hour, for the page and the pictures.
@@ -243,8 +269,10 @@ impl Report {
             let family = self.catalog.family(key.family);
             let hosts = &self.census.rows[first..first + rows.len()];
             first += rows.len();
-            // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
-            let names = Names::new(family, family.edition(key.list_day));
+            let edition = family.edition(key.list_day);
+            let list = self.built.get(&(key.family, edition)).map(Arc::clone);
+            // Others are not kept: a list takes milliseconds to compute and megabytes to hold.
+            let names = list.map_or_else(|| ListNames::Made(Names::new(family, edition)), ListNames::Built);
             Group { rows, hosts, names, standard: self.standards.get(&(key.family, key.list_day)) }
         })
     }
