@@ -136,10 +136,9 @@ impl Ledger {
                 *place = self.rows.find(&Key::of(hit));
             }
             // What hangs on them lies elsewhere again, and who asks for each name in a third place.
-            let known = places.iter().zip(hits).filter(|(place, hit)| {
-                let index = hit.matched.index;
-                let row = place.is_some_and(|place| self.rows.row(place).1.peek(index));
-                row ^ self.popularity.knows((hit.matched.family, hit.matched.list_day, index))
+            let known = places.iter().zip(hits).filter(|(place, Hit { matched, .. })| {
+                place.is_some_and(|place| self.rows.row(place).1.peek(matched.index))
+                    ^ self.popularity.knows((matched.family, matched.list_day, matched.index))
             });
             std::hint::black_box(known.count());
             for (place, hit) in places.into_iter().zip(hits) {
@@ -198,7 +197,7 @@ impl Ledger {
 
     /// Counts a source that asks for a name that is new to it, and judges the source where that decides.
     fn ask(&mut self, key: &Key, place: u32, hit: &Hit, rule: &Rule) {
-        let (_, evidence) = self.rows.judge(place);
+        let (_, evidence) = self.rows.row(place);
         let (distinct, many) = (evidence.distinct_names(), u64::from(rule.needed));
         self.popularity.add((key.family, key.list_day, hit.matched.index), distinct >= many);
         if distinct == many {
@@ -387,10 +386,8 @@ impl Ledger {
     /// The rules as far as a placebo measures what chance does: of the sources with one of its names, how many have two.
     fn measured_rules(&self) -> Rules {
         let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
-        if self.rules.iter().all(|rule| rule.placebo_of.is_none()) {
-            return Rules { measured: BTreeMap::default(), usual: self.rules.clone() };
-        }
-        for (key, evidence) in self.rows.iter() {
+        let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
+        for (key, evidence) in any.then(|| self.rows.iter()).into_iter().flatten() {
             if let Some((of, times)) = self.rule(key.family).placebo_of {
                 let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
                 (*all, *one) = (times, *one + 1);
