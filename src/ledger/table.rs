@@ -11,27 +11,10 @@ use super::rows::{INFECTED, Rows, WEIGHTS};
 use super::rule::{Rules, Standard};
 use super::sightings::Sightings;
 use super::trace::{TRACE, Trace};
-use super::{Evidence, Hit, Recent, Rule, Seen, Sighting, Verdict};
+use super::{Evidence, Hit, Key, Recent, Rule, Seen, Sighting, Verdict};
 use crate::day::{Day, Timestamp};
 use crate::dga::FamilyId;
 use crate::watchlist::PatternId;
-
-/// Whose evidence it is; sorts as reports do: family, list day, then source by number, IPv4 first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// The family's place in the catalog.
-    pub family: FamilyId,
-    /// The day whose list was met.
-    pub list_day: Day,
-    /// Who asked, or was answered.
-    pub source: IpAddr,
-}
-
-impl Key {
-    const fn of(hit: &Hit) -> Self {
-        Self { family: hit.matched.family, list_day: hit.matched.list_day, source: hit.source }
-    }
-}
 
 /// Evidence that is kept, up to a bound, all memory for it set aside at once.
 ///
