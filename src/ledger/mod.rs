@@ -18,6 +18,7 @@ mod rows;
 mod rule;
 mod sightings;
 mod source_key;
+mod suffixes;
 mod table;
 mod tiers;
 mod trace;

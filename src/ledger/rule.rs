@@ -112,7 +112,7 @@ impl Rule {
             Some(Habit::Sample { names, pace }) => {
                 let list = f64::from(self.list);
                 let unseen = (list - distinct as f64).max(3.0);
-                let hosts = (unseen / list).ln() / (-f64::from(names) / list).ln_1p();
+                let hosts = libm::log(unseen / list) / libm::log1p(-f64::from(names) / list);
                 f64::from(most) * pace / 10.0 > 5.0f64.mul_add(hosts, 5.0)
             }
             // A host takes over two minutes for a round, a reader a few seconds. Where many hosts make rounds at once, names

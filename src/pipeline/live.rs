@@ -397,7 +397,7 @@ impl Clerk<'_, '_, '_> {
             let of_interface = tallies.iter().zip(self.places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
             summary(name, error, of_interface)
         });
-        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up };
+        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up, lost: total.lost };
         let Plan { catalog, settings: Settings { skew, patterns, .. }, .. } = self.plan;
         let report = Report::new(catalog, captures.collect(), found, days, *skew, ledger, Arc::clone(patterns));
         if let Some(mut events) = events.filter(|_| !goes_on) {
