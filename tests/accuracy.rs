@@ -14,6 +14,32 @@ mod sections;
 #[path = "support/whole_path.rs"]
 mod whole_path;
 
+use whole_path::{day, figures, infected, resolver, told};
+
+/// Above a resolver that denies from signed gaps fewer names are seen; the suffixes that lack them are told, and left out.
+#[test]
+fn signed_gaps_are_told() {
+    let c = "conficker-c";
+    let above = |aggressive: bool, share: f64| {
+        let text = format!("[answers]\nnegative_ttl = 10800\nsigned = {{ share = {share}, names = [50, 500] }}\n")
+            + &resolver("r", "192.0.2.53", "upstream", &format!("aggressive_nsec = {aggressive}"))
+            + &infected(c, 200, "10.0.0.0/16", "r", "first_round_within = \"17h\"");
+        let told = told(&day(&text), 3, &[c], 0.0);
+        let row = told.source(c, "2009-04-01", "192.0.2.53").cloned().unwrap_or_default();
+        let is_told = row["hosts"]["caveats"].to_string().contains("signed gaps");
+        (row["distinct_names"].as_u64().unwrap_or(0), figures(&row), is_told, row["refused"].to_string())
+    };
+    let (all, plain, is_told, _) = above(false, 0.3);
+    assert!(!is_told && plain.is_some_and(|(low, _, high)| low <= 200 && high.is_some_and(|high| high >= 200)), "{plain:?}");
+    let (some, counted, is_told, _) = above(true, 0.3);
+    let (low, best, high) = counted.unwrap_or_default();
+    assert!(20 * some < 19 * all && is_told, "{some} of {all} names, {counted:?}");
+    assert!(best >= 180 && low <= 200 && high.is_some_and(|high| high >= 200), "{counted:?}");
+    // Where most suffixes lack names nobody knows how many are complete.
+    let (fewer, counted, is_told, refused) = above(true, 0.9);
+    assert!(fewer < some && (refused.contains("signed gaps") || is_told), "{counted:?} {refused}");
+}
+
 #[test]
 fn bars_are_cleared_and_documented() {
     let document = include_str!("../docs/ACCURACY.md");

@@ -111,7 +111,7 @@ mod tests {
         for lacking in [0, 1, 40, 100] {
             let mut turn = 0_u32;
             let seen = (0..50_000_u32).filter(|place| {
-                let asked = (u64::from(*place) * 2_654_435_761 >> 7) % 1_000 < 300;
+                let asked = ((u64::from(*place) * 2_654_435_761) >> 7) % 1_000 < 300;
                 turn += u32::from(asked);
                 asked && (usize::from(suffixes.of[*place as usize]) >= lacking || turn.is_multiple_of(2))
             });

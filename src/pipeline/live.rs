@@ -362,7 +362,7 @@ impl Clerk<'_, '_, '_> {
         for (tally, place) in tallies.iter().zip(self.places) {
             interfaces[*place].add(tally);
         }
-        let Total { counts, messages, given_up } = Total::of(&tallies);
+        let Total { counts, messages, given_up, .. } = Total::of(&tallies);
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
         let lists = self.plan.shelf.built().into_iter().map(list).collect();
         let (builds, notices) = (self.builds(), self.take_notice.try_iter().collect());
