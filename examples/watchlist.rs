@@ -312,6 +312,7 @@ fn settings() -> Settings {
         patterns: Default::default(),
         series: None,
         compiled: None,
+        lost: 0.0,
         timeline: false,
         search_list: SearchList::default(),
         masking: Masking::default(),

@@ -198,6 +198,7 @@ fn nothing_is_unaccounted_for() {
                 patterns,
                 search_list,
                 compiled: None,
+                lost: 0.0,
                 masking: Masking::default(),
                 events: None,
                 series: None,

@@ -82,6 +82,7 @@ fn settings(patterns: &str) -> Settings {
         decode: Config::new(&[], &[]),
         patterns: Arc::new(set),
         compiled: None,
+        lost: 0.0,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,

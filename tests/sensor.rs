@@ -75,6 +75,7 @@ fn settings() -> Settings {
         decode: Config::new(&[], &[]),
         patterns: Arc::new(Patterns::default()),
         compiled: None,
+        lost: 0.0,
         search_list: SearchList::default(),
         masking: Masking::default(),
         events: None,

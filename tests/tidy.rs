@@ -35,7 +35,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("jiff", &["day", "simulate"]),
     ("landlock", &["process"]),
     ("liblzma", &["source"]),
-    ("libm", &["dga", "simulate"]),
+    ("libm", &["dga", "simulate", "ledger"]),
     ("lru", &["decode"]),
     ("lz4_flex", &["source"]),
     ("maud", &["export"]),

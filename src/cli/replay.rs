@@ -48,6 +48,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     matching: Matching,
 
+    /// Which share of packets the captures lack, as whoever captured them was told (`tcpdump`: dropped by kernel), from 0 up to 1
+    ///
+    /// Numbers of hosts reckon with it.
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = lost)]
+    lost: f64,
+
     /// Exit with code 1 if anything was given up that could have held a DNS message: what the text report has under "Not read"
     #[arg(long)]
     strict: bool,
@@ -74,7 +80,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
     let timeline = arguments.pictures.wanted();
-    let settings = Settings { compiled, timeline, ..arguments.matching.settings(&catalog)? };
+    let settings = Settings { compiled, timeline, lost: arguments.lost, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
         return follow(arguments, &catalog, &settings);
     }
@@ -138,6 +144,12 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     arguments.pictures.write(&report)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)
+}
+
+/// A share of packets that leaves some.
+fn lost(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "write a share from 0 up to 1, as 0.02".to_owned())
 }
 
 /// A flag that the first signal raises.

@@ -82,8 +82,8 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources) = (self.skew, self.max_sources as usize);
-        let (series, compiled, timeline) = (None, None, false);
-        Ok(Settings { skew, max_sources, decode, patterns, search_list, masking, events, series, compiled, timeline })
+        let (series, compiled, timeline, lost) = (None, None, false, 0.0);
+        Ok(Settings { skew, max_sources, lost, decode, patterns, search_list, masking, events, series, compiled, timeline })
     }
 
     /// The same for a sensor that runs by other settings: only what it looks for changes.

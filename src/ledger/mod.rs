@@ -19,6 +19,7 @@ mod rows;
 mod rule;
 mod sightings;
 mod source_key;
+mod suffixes;
 mod table;
 mod tiers;
 mod trace;

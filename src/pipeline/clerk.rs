@@ -109,7 +109,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
-        let found = Found { counts: total.counts, messages, given_up: assembler.given_up() };
+        let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), lost: settings.lost };
         let (ledger, timeline, events) = book.close();
         let mut report =
             Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));

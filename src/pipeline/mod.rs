@@ -68,6 +68,8 @@ pub struct Settings {
     pub skew: u16,
     /// Sources of a family and list day whose evidence is kept.
     pub max_sources: usize,
+    /// The share of packets that captures are known to lack.
+    pub lost: f64,
     /// Where to look for DNS.
     pub decode: decode::Config,
     /// What to watch beside the generated names. The report speaks of them too.

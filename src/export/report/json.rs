@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Report, caveats};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Origin;
+use crate::ledger::estimate::Estimate;
 use crate::ledger::{Count, Hosts, Verdict};
 
 #[derive(Serialize)]
@@ -27,6 +28,8 @@ struct List<'a> {
     names: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdicts: Option<Verdicts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<Figures>,
 }
 
 /// What verdicts on a list rest on.
@@ -99,14 +102,18 @@ struct Figures {
     caveats: Vec<&'static str>,
 }
 
+impl Figures {
+    fn of(estimate: &Estimate) -> Self {
+        let (low, best, high) = estimate.figures();
+        let (method, caveats) = (estimate.method().label(), caveats(estimate));
+        Self { low, best, high, method, caveats }
+    }
+}
+
 impl Counted {
     fn of(hosts: &Hosts) -> Self {
         match hosts {
-            Ok(estimate) => {
-                let (low, best, high) = estimate.figures();
-                let (method, caveats) = (estimate.method().label(), caveats(estimate));
-                Self { hosts: Some(Figures { low, best, high, method, caveats }), refused: None }
-            }
+            Ok(estimate) => Self { hosts: Some(Figures::of(estimate)), refused: None },
             Err(why) => Self { hosts: None, refused: Some(why.text()) },
         }
     }
@@ -185,7 +192,8 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             set_aside: standard.set_aside,
             background: if standard.measured { "measured" } else { "assumed" },
         });
-        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts }
+        let rounds = report.census.rounds.get(&(id, list_day)).map(Figures::of);
+        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts, rounds }
     });
     rows(out, lists)?;
 

@@ -24,7 +24,7 @@ use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
 use crate::ledger::estimate::{Cycle, Estimate};
-use crate::ledger::{Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched};
+use crate::ledger::{Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Seen, Standard, Verdict, Watched};
 use crate::watchlist::{List, Names, PatternId, Patterns};
 
 /// How a report is written.
@@ -70,6 +70,8 @@ pub struct Found {
     pub messages: Messages,
     /// What was given up of messages in several packets.
     pub given_up: GivenUpCounts,
+    /// The share of packets that nobody saw, as far as that is known.
+    pub lost: f64,
 }
 
 impl Found {
@@ -176,7 +178,7 @@ impl Report {
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
         let spans = captures.iter().filter_map(|capture| capture.span);
         let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost: 0.0, names_refused: ledger.saturation().names_refused > 0 };
+        let watched = Watched { span, lost: found.lost, names_refused: ledger.saturation().names_refused > 0 };
         let standards = ledger.standards();
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
@@ -190,7 +192,7 @@ impl Report {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
-        let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
+        let census = Census::take(&refs, catalog, &watched);
         let catalog = catalog.clone();
         let (desk, timeline, built) = (Desk::default(), None, BTreeMap::new());
         Self {
