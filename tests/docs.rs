@@ -4,6 +4,8 @@
 //! document run one after the other. A block of `console` runs too, and prints what the document says it does (a line `…` stands
 //! for any). What cannot run here says so in a line before it: `<!-- needs: root and a span port -->`.
 
+// The manuals are of the whole program.
+#![cfg(feature = "live")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
