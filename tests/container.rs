@@ -90,6 +90,16 @@ fn the_image_fits_the_manifest() {
     assert!(file.contains(concat!("-t dgawatch:", env!("CARGO_PKG_VERSION"), " ")));
 }
 
+#[test]
+fn hadolint_is_content() {
+    let here = root().join("target/python/bin/hadolint");
+    let program = if here.exists() { here } else { PathBuf::from("hadolint") };
+    match Command::new(program).arg(root().join("deploy/container/Containerfile")).output() {
+        Ok(output) => drop(printed(&output, 0)),
+        Err(error) => warn(&format!("the Containerfile was not held against hadolint: {error}: deploy/setup --tests")),
+    }
+}
+
 /// The schemas of Kubernetes, where the library that has them is installed.
 #[test]
 fn the_manifest_is_what_kubernetes_takes() {
