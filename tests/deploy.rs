@@ -36,6 +36,7 @@ fn the_unit_starts_what_is_there() {
     for line in [
         "ExecStart=/usr/bin/dgawatch live --config /etc/dgawatch/dgawatch.toml",
         "Type=notify",
+        "ConditionPathExists=/etc/dgawatch/dgawatch.toml",
         "AmbientCapabilities=CAP_NET_RAW",
         "CapabilityBoundingSet=CAP_NET_RAW",
         "StateDirectory=dgawatch",

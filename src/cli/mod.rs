@@ -45,7 +45,7 @@ use clap::{Parser, Subcommand};
 /// Every machine infected with Conficker computes, from the date, the names it will ask for orders; other worms do the
 /// same. dgawatch computes the same names and finds, in DNS traffic, who asks for them. It only listens.
 #[derive(Parser)]
-#[command(name = "dgawatch", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "dgawatch", version, long_version = env!("DGAWATCH_VERSION"), max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
