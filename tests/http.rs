@@ -35,6 +35,11 @@ fn every_path() {
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
+        (
+            "/api/v1/overview",
+            "application/json",
+            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":81}",
+        ),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
         ("/api/v1/sources", "application/json", "\"source\":\"192.0.2.0\""),
         ("/api/v1/sources?source=192.0.2.8", "application/json", "\"names\":[\"name8.example\"]}]"),

@@ -15,7 +15,10 @@
 
 mod api;
 mod aside;
+#[cfg(feature = "top")]
+pub mod client;
 mod connection;
+mod losses;
 mod page;
 mod reply;
 mod routes;

@@ -17,7 +17,7 @@ use super::{SourcePage, api};
 use crate::export::metrics;
 
 /// Paths that are taken.
-const PATHS: [&str; 11] = [
+const PATHS: [&str; 12] = [
     "/",
     page::STYLE_PATH,
     page::SCRIPT_PATH,
@@ -26,6 +26,7 @@ const PATHS: [&str; 11] = [
     "/-/ready",
     "/-/reload",
     "/api/v1/summary",
+    "/api/v1/overview",
     "/api/v1/families",
     "/api/v1/sources",
     "/api/v1/explain",
@@ -120,6 +121,7 @@ async fn weighty(site: &Arc<Site>, slot: &Slot, path: &str, query: &str) -> Repl
     match path {
         "/" => people(site, query).await,
         "/api/v1/summary" => Reply::json(StatusCode::OK, &api::summary(&site.board.snapshot(), site.board.is_ready())),
+        "/api/v1/overview" => Reply::json(StatusCode::OK, &api::overview(&site.board.snapshot())),
         "/api/v1/families" => Reply::json(StatusCode::OK, &api::families(&site.board.snapshot())),
         "/api/v1/sources" => sources(site, query).await,
         "/api/v1/explain" => explain(site, query).await,
