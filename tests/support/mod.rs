@@ -5,6 +5,7 @@ pub mod browser;
 #[cfg(feature = "http")]
 pub mod busy;
 pub mod captures;
+pub mod dashboards;
 pub mod layers;
 pub mod lists;
 pub mod namespace;
