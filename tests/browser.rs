@@ -6,7 +6,8 @@
 
 mod support;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -109,6 +110,8 @@ fn alive() {
     browser.picture("empty");
     accessible(&mut browser, "empty");
 
+    // From here on whatever comes comes by the stream.
+    browser.eval("window.fetch = () => new Promise(() => {}); 0");
     *server.sensor.snapshot.lock().unwrap() = Arc::new(busy());
     browser.until("document.querySelector('#lead .figure').textContent === '12'");
     browser.until("document.querySelectorAll('#sources tbody tr').length === 23");
@@ -123,6 +126,29 @@ fn alive() {
     *server.sensor.not_ready.lock().unwrap() = Some("today's lists are not built".to_owned());
     browser.until("document.getElementById('state').textContent === \"Not ready: today's lists are not built\"");
     content(&browser, &server);
+    assert!(browser.events >= 3 && browser.requests.contains(&format!("{}page/events", home(&server))), "{}", browser.events);
+}
+
+#[test]
+fn without_a_stream() {
+    let Some(program) = chromium() else { return };
+    let server = running(Snapshot { interfaces: snapshot().interfaces, ..Snapshot::default() });
+    // All places are taken, as docs/HTTP.md has them.
+    let taken: Vec<TcpStream> = (0..32)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(b"GET /page/events HTTP/1.1\r\nHost: sensor\r\n\r\n").unwrap();
+            stream.read_exact(&mut [0; 64]).unwrap();
+            stream
+        })
+        .collect();
+    let mut browser = Browser::start(&program, 1280, 900, true);
+    browser.open(&home(&server));
+    *server.sensor.snapshot.lock().unwrap() = Arc::new(busy());
+    browser.until("document.querySelector('#lead .figure').textContent === '12'");
+    assert_eq!(browser.events, 0);
+    drop(taken);
+    browser.open(&home(&server));
 
     // A sensor that is gone is said to be gone.
     drop(server);

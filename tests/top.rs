@@ -8,6 +8,7 @@ mod support;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -213,6 +214,23 @@ fn told_to_end() {
     terminal.given_back(0);
 }
 
+/// Even where nobody sends it the signal that says so.
+#[test]
+fn the_terminal_goes() {
+    let Some(terminal) = Terminal::open("terminal-goes", 80, 24) else { return };
+    let server = Running::start(Config::default(), sensor());
+    terminal.line("trap '' HUP");
+    terminal.start(&server);
+    let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
+    let child = printed(&Command::new("pgrep").args(["-P", shell.trim()]).output().unwrap(), 0).0;
+    drop(terminal);
+    let until = Instant::now() + Duration::from_secs(30);
+    while Path::new("/proc").join(child.trim()).exists() {
+        assert!(Instant::now() < until, "it lives on");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn strangers_command_no_terminal() {
     const EVIL: &str = "\u{1b}]0;pwned\u{7}\u{1b}[2J\u{9b}31m\r\n\u{202e}x";
@@ -248,7 +266,7 @@ fn what_cannot_be_shown_is_said() {
         let (out, err) = printed(&dgawatch(&[&["top"], arguments].concat()), 1);
         assert!(out.is_empty() && err.starts_with("dgawatch: ") && err.contains(tells) && err.lines().count() == 1, "{err}");
     };
-    fails(&[&address], "the output is no terminal; scripts ask http://127.0.0.1:");
+    fails(&[&address], "input and output are no terminal; scripts ask http://127.0.0.1:");
     fails(&["ftp://sensor"], "neither http nor https");
     fails(&["--http.config.file", "none.yml"], "none.yml: cannot be read");
 

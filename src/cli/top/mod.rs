@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use dgawatch::export::http::client::Client;
-use dgawatch::process::stop_on_signals;
+use dgawatch::process::{stop_on_signals, terminal_is_gone};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
@@ -45,8 +45,8 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let client = Client::new(&arguments.url, arguments.config_file.as_deref()).map_err(Failure::Said)?;
-    if !io::stdout().is_terminal() {
-        let why = format!("the output is no terminal; scripts ask {}/api/v1/overview", client.url());
+    if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        let why = format!("input and output are no terminal; scripts ask {}/api/v1/overview", client.url());
         return Err(Failure::Said(why));
     }
     let stop = stop_on_signals().map_err(|error| Failure::Said(format!("signals cannot be handled: {error}")))?;
@@ -73,6 +73,10 @@ fn show(terminal: &mut DefaultTerminal, mut app: App, poller: &Poller, stop: &At
         if fresh {
             terminal.draw(|frame| draw::draw(frame, &mut app, Instant::now())).map_err(lost)?;
             drawn = Some(Instant::now());
+        }
+        // The library would read from what is not there, again and again.
+        if terminal_is_gone() {
+            return Ok(());
         }
         if !event::poll(TURN).map_err(lost)? {
             continue;
@@ -102,6 +106,8 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        ratatui::restore();
+        if !terminal_is_gone() {
+            ratatui::restore();
+        }
     }
 }

@@ -1,11 +1,13 @@
 //! The thread that asks the sensor: however long an answer takes, keys and drawing never wait for it.
 
 use std::io;
+use std::process::exit;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
 use dgawatch::export::http::client::{Client, EvidenceRow, State};
+use dgawatch::process::terminal_is_gone;
 
 use crate::cli::Failure;
 
@@ -51,6 +53,10 @@ impl Poller {
 fn poll(client: &Client, interval: Duration, asked: &Receiver<Option<String>>, give: &Sender<Update>) {
     let mut source: Option<String> = None;
     loop {
+        // Where it goes while a key is being read, the thread that reads hangs; nobody is left to be told.
+        if terminal_is_gone() {
+            exit(0);
+        }
         match asked.recv_timeout(interval) {
             Ok(question) => source = asked.try_iter().last().unwrap_or(question),
             Err(RecvTimeoutError::Timeout) => {}
