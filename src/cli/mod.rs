@@ -29,6 +29,8 @@ mod reload;
 mod replay;
 mod report;
 mod simulate;
+#[cfg(feature = "top")]
+mod top;
 #[cfg(feature = "live")]
 mod web;
 
@@ -68,6 +70,8 @@ enum Command {
     Replay(replay::Arguments),
     #[cfg(feature = "live")]
     Live(live::Arguments),
+    #[cfg(feature = "top")]
+    Top(top::Arguments),
     #[cfg(feature = "live")]
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
@@ -111,6 +115,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "live")]
         Command::Live(arguments) => live::run(&arguments),
+        #[cfg(feature = "top")]
+        Command::Top(arguments) => top::run(&arguments),
         #[cfg(feature = "live")]
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),

@@ -24,6 +24,12 @@ pub mod snapshot;
 mod state;
 mod target;
 
+/// Figures and words for people, the same wherever they are shown.
+pub mod figures {
+    pub use super::page::{ago, second, share};
+    pub use super::report::{grouped, printable, size};
+}
+
 pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
 pub use self::comparison::{Comparison, ComparisonFormat};
 pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};

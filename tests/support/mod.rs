@@ -2,7 +2,10 @@
 #![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test uses a part, and may panic")]
 
 pub mod browser;
+#[cfg(feature = "http")]
+pub mod busy;
 pub mod captures;
+pub mod dashboards;
 pub mod layers;
 pub mod lists;
 pub mod namespace;

@@ -10,7 +10,7 @@ mod timeline;
 
 pub use self::abuse::AbuseFormat;
 pub use self::desk::{Desk, Reporter};
-pub(super) use self::text::{grouped, printable, size};
+pub use self::text::{grouped, printable, size};
 pub use self::timeline::Timeline;
 
 use std::collections::{BTreeMap, BTreeSet};
