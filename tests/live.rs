@@ -199,6 +199,7 @@ fn nothing_is_unaccounted_for() {
                 search_list,
                 compiled: None,
                 masking: Masking::default(),
+                networks: None,
                 events: None,
                 series: None,
                 timeline: false,

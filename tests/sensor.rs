@@ -76,6 +76,7 @@ fn settings() -> Settings {
         compiled: None,
         search_list: SearchList::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
         series: None,
         timeline: false,

@@ -58,6 +58,8 @@ const HOME: &[(&str, &[&str])] = &[
     ("sha2", &["export"]),
     ("signal_hook", &["process"]),
     ("siphasher", &["watchlist"]),
+    ("syslog_fmt", &["export"]),
+    ("tempfile", &["export"]),
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
     ("toml", &["cli"]),

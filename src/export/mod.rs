@@ -22,6 +22,7 @@ mod report;
 pub mod series;
 pub mod snapshot;
 mod state;
+mod syslog;
 mod target;
 
 pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
@@ -29,7 +30,9 @@ pub use self::comparison::{Comparison, ComparisonFormat};
 pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
-pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
+pub use self::lists::{
+    About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target,
+};
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
@@ -37,4 +40,7 @@ pub use self::networks::{Grouping, Networks, Origin};
 pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
+pub use self::syslog::{
+    SyslogCounts, SyslogForm, SyslogLink, SyslogPayload, SyslogQueue, SyslogReceiver, SyslogSender, SyslogTls,
+};
 pub use self::target::write_whole;

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod captures;
 pub mod layers;
 pub mod lists;
+pub mod mmdb;
 pub mod namespace;
 pub mod packets;
 pub mod population;
@@ -13,6 +14,8 @@ pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
 pub mod simulated;
+#[cfg(feature = "http")]
+pub mod syslog;
 #[cfg(feature = "http")]
 pub mod web;
 
