@@ -31,7 +31,7 @@ pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
 pub use self::lists::{
-    About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target,
+    About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, RepeatFinder, Repeats, Selection, Target,
 };
 pub use self::messages::write_message;
 #[cfg(feature = "http")]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{About, Entry, Layout, NameList, NamesFormat, Registry, misp};
+use super::{About, Entry, Layout, NameList, NamesFormat, Registry, Repeats, misp};
 use crate::export::target::{Out, at};
 use crate::name::{MAX_TEXT, Name};
 use crate::watchlist::NameSet;
@@ -69,6 +69,8 @@ pub struct NameWriter {
     older: Option<(NameSet, Vec<bool>)>,
     /// What was written already, where each name counts once.
     seen: Option<NameSet>,
+    /// What may come again, where that is known: nothing else needs to be remembered.
+    repeats: Option<Repeats>,
     sheets: Sheets,
     /// The folder of the feed that the one file belongs to.
     feed: Option<PathBuf>,
@@ -131,12 +133,18 @@ impl NameWriter {
                 let came = vec![false; older.len()];
                 (older, came)
             }),
-            seen: (format.once() || changes).then(NameSet::default),
+            seen: (format.holds_once() || changes).then(NameSet::default),
+            repeats: None,
             sheets,
             feed,
             about,
             counts: NameCounts::default(),
         })
+    }
+
+    /// Tells which names may come more than once, so that no others have to be remembered.
+    pub fn expect(&mut self, repeats: Repeats) {
+        self.repeats = Some(repeats);
     }
 
     /// Takes the next name.
@@ -153,6 +161,7 @@ impl NameWriter {
             return Ok(());
         }
         if let Some(seen) = &mut self.seen
+            && self.repeats.as_ref().is_none_or(|repeats| repeats.may_hold(name))
             && !seen.insert(name).map_err(io::Error::other)?.1
         {
             self.counts.repeated += 1;
