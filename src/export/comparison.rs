@@ -278,9 +278,10 @@ impl Comparison {
                 &row.last_seen,
             ];
             // A spreadsheet would take such a cell for a formula.
-            table.write_record(
-                cells.map(|cell| if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.to_owned() }),
-            )?;
+            table.write_record(cells.map(|cell| {
+                let cell = printable(cell);
+                if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
+            }))?;
         }
         table.flush()
     }
