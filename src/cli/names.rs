@@ -123,7 +123,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let about = About { families, days, made: made()?, part: None };
     let remembers = arguments.format.holds_once() || selection.older.is_some();
     let mut writer = NameWriter::new(arguments.format, about, selection, target)?;
-    let total =
+    let total: u64 =
         days.0.through(days.1).map(|day| catalog.iter().map(|(_, family)| u64::from(family.count(day))).sum::<u64>()).sum();
     let walks_twice = remembers && total > FEW;
     let bar = progress_bar(total * if walks_twice { 2 } else { 1 }, arguments.quiet || arguments.writes_to_terminal());

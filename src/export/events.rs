@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Networks;
 use super::event_log::EventLog;
+use super::json;
 use crate::day::Day;
 use crate::dga::{Catalog, Family, FamilyId};
 use crate::ledger::{Evidence, Key, News, Verdict};
@@ -160,5 +161,7 @@ pub(super) fn source_event(key: &Key, evidence: &Evidence, verdict: Verdict, fam
 }
 
 fn line(event: &impl Serialize) -> String {
-    serde_json::to_string(event).expect("texts and numbers are JSON, and memory takes everything")
+    let mut line = vec![];
+    json::write(event, &mut line).expect("texts and numbers are JSON, and memory takes everything");
+    String::from_utf8(line).expect("JSON is text")
 }

@@ -11,6 +11,7 @@ mod event_log;
 mod events;
 #[cfg(feature = "http")]
 pub mod http;
+mod json;
 mod lists;
 mod messages;
 #[cfg(feature = "http")]

@@ -237,7 +237,6 @@ const SENDER: &[(c_long, Arguments)] = &[
     (libc::SYS_getsockopt, Any),
     (libc::SYS_setsockopt, Any),
     (libc::SYS_ioctl, Any),
-    (libc::SYS_shutdown, Any),
 ];
 
 /// What the first thread does beside: asks who we are and how many processors there are.

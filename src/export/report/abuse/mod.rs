@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::{Desk, Report};
 use crate::dga::Family;
 use crate::export::events::source_event;
-use crate::export::{Origin, SyslogForm};
+use crate::export::{Origin, SyslogForm, json};
 use crate::ledger::{Evidence, Key, Verdict};
 
 /// Names that a row shows: more than it takes to be sure.
@@ -142,6 +142,6 @@ impl Report {
 
 /// A JSON object as a line.
 fn write_line(object: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, object)?;
+    json::write(object, out)?;
     writeln!(out)
 }
