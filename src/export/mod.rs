@@ -4,6 +4,7 @@
 //! Everything is written as it goes, so that its size costs no memory. What a stranger chose (names, addresses) is
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
+mod cof;
 mod collisions;
 mod comparison;
 mod containment;
@@ -26,6 +27,7 @@ mod state;
 mod syslog;
 mod target;
 
+pub use self::cof::{Resolution, write_cof};
 pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
 pub use self::comparison::{Comparison, ComparisonFormat};
 pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
