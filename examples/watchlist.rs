@@ -316,6 +316,7 @@ fn settings() -> Settings {
         timeline: false,
         search_list: SearchList::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
     }
 }

@@ -200,6 +200,7 @@ fn nothing_is_unaccounted_for() {
                 compiled: None,
                 lost: 0.0,
                 masking: Masking::default(),
+                networks: None,
                 events: None,
                 series: None,
                 timeline: false,

@@ -78,6 +78,7 @@ fn settings() -> Settings {
         lost: 0.0,
         search_list: SearchList::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
         series: None,
         timeline: false,

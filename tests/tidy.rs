@@ -60,6 +60,9 @@ const HOME: &[(&str, &[&str])] = &[
     ("sha2", &["export"]),
     ("signal_hook", &["process"]),
     ("siphasher", &["watchlist"]),
+    ("syslog_fmt", &["export"]),
+    // In the tests of the others.
+    ("tempfile", &["source", "export", "pipeline"]),
     ("tokio", &["export"]),
     ("tokio_rustls", &["export"]),
     ("toml", &["cli"]),

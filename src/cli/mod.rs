@@ -29,6 +29,7 @@ mod reload;
 mod replay;
 mod report;
 mod simulate;
+mod syslog;
 #[cfg(feature = "top")]
 mod top;
 #[cfg(feature = "live")]

@@ -11,7 +11,8 @@ use super::flag_file::Flags;
 use super::names::today;
 
 /// Flags that a reload has take effect. All others take a restart.
-const RELOADED: [&str; 7] = ["family", "list", "watchlist", "skew", "pattern", "no-indicators", "search-suffix"];
+const RELOADED: [&str; 10] =
+    ["family", "list", "watchlist", "skew", "pattern", "no-indicators", "search-suffix", "networks", "asn-db", "country-db"];
 
 /// How the sensor runs.
 pub(super) struct Running {

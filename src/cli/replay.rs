@@ -19,6 +19,7 @@ use super::captures::Captures;
 use super::families::{Watched, gap};
 use super::pictures::Pictures;
 use super::report::{Matching, Output, all_told};
+use super::syslog::send_report;
 use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
@@ -85,6 +86,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return follow(arguments, &catalog, &settings);
     }
     let desk = arguments.output.desk(&settings.masking)?;
+    let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -102,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
 
     let report = report.with_desk(desk);
-    let whole = arguments.output.write(&report)? & all_told(&settings);
+    let whole = arguments.output.write(&report)? & all_told(&settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
@@ -139,8 +141,9 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
     let desk = arguments.output.desk(&settings.masking)?;
+    let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let report = pipeline::follow(catalog, &mut follow, settings, &stop).with_desk(desk);
-    let whole = arguments.output.write(&report)? & all_told(settings);
+    let whole = arguments.output.write(&report)? & all_told(settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)

@@ -15,6 +15,7 @@ use dgawatch::watchlist::{Patterns, SearchList};
 
 use super::decoding::Decoding;
 use super::desk::DeskFlags;
+use super::syslog::SyslogFlags;
 use super::{Failure, say};
 
 #[derive(Args)]
@@ -82,8 +83,21 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources) = (self.skew, self.max_sources as usize);
-        let (series, compiled, timeline, lost) = (None, None, false, 0.0);
-        Ok(Settings { skew, max_sources, lost, decode, patterns, search_list, masking, events, series, compiled, timeline })
+        let (series, compiled, timeline, networks, lost) = (None, None, false, None, 0.0);
+        Ok(Settings {
+            skew,
+            max_sources,
+            lost,
+            decode,
+            patterns,
+            search_list,
+            masking,
+            networks,
+            events,
+            series,
+            compiled,
+            timeline,
+        })
     }
 
     /// The same for a sensor that runs by other settings: only what it looks for changes.
@@ -153,7 +167,10 @@ pub(super) struct Output {
     top: usize,
 
     #[command(flatten)]
-    desk: DeskFlags,
+    pub(super) desk: DeskFlags,
+
+    #[command(flatten)]
+    pub(super) syslog: SyslogFlags,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

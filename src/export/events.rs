@@ -1,13 +1,15 @@
 //! Events as JSON lines: a source became suspect or infected, a list day is over. docs/EVENTS.md describes them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 
+use super::Networks;
 use super::event_log::EventLog;
+use super::json;
 use crate::day::Day;
-use crate::dga::{Catalog, FamilyId};
+use crate::dga::{Catalog, Family, FamilyId};
 use crate::ledger::{Evidence, Key, News, Verdict};
 use crate::watchlist::Lists;
 
@@ -47,7 +49,7 @@ struct SourceEvent<'a> {
     known_collisions: u32,
     first_seen: String,
     last_seen: String,
-    names: Vec<String>,
+    names: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -65,9 +67,13 @@ struct DailySummary<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// Writes to `log`; names come from `lists`.
-    pub const fn new(catalog: &'a Catalog, lists: &'a dyn Lists, log: Arc<Mutex<EventLog>>) -> Self {
-        Self { catalog, lists, log, told: BTreeMap::new() }
+    /// Writes to `log`; names come from `lists`, and where sources are from `networks`.
+    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, networks: Option<&Arc<Networks>>, log: Arc<Mutex<EventLog>>) -> Self {
+        let events = Self { catalog, lists, log, told: BTreeMap::new() };
+        if let Some(syslog) = events.log().syslog() {
+            syslog.know(networks);
+        }
+        events
     }
 
     /// Tells that a source has a verdict.
@@ -84,23 +90,13 @@ impl<'a> Events<'a> {
         }
         let family = self.catalog.family(key.family);
         let list = self.lists.get(key.family, family.edition(key.list_day));
-        self.write(&SourceEvent {
-            schema: 1,
-            event: verdict.label(),
-            time: evidence.last_seen.to_string(),
-            source: key.source.to_string(),
-            source_port: evidence.port,
-            transport: evidence.transport.label(),
-            family: family.id(),
-            list_day: key.list_day.to_string(),
-            matches: evidence.matches,
-            responses: evidence.responses,
-            distinct_names: evidence.distinct_names(),
-            known_collisions: evidence.collisions(),
-            first_seen: evidence.first_seen.to_string(),
-            last_seen: evidence.last_seen.to_string(),
-            names: evidence.names().take(NAMES).map(|place| list.names().name(place).to_string()).collect(),
-        });
+        let names: Vec<String> = evidence.names().take(NAMES).map(|place| list.names().name(place).to_string()).collect();
+        let json = source_event(key, evidence, *verdict, family, &names);
+        let log = &mut *self.log();
+        log.append(json.as_bytes());
+        if let Some(syslog) = log.syslog() {
+            syslog.source((key, evidence, *verdict), family, &names, &json);
+        }
     }
 
     /// Sums up lists that are over. `rows` is their evidence, in the order of its keys.
@@ -128,13 +124,44 @@ impl<'a> Events<'a> {
                 summary.matches += evidence.matches;
                 summary.responses += evidence.responses;
             }
-            self.write(&summary);
+            let json = line(&summary);
+            let log = &mut *self.log();
+            log.append(json.as_bytes());
+            if let Some(syslog) = log.syslog() {
+                syslog.summary(summary.event, &json);
+            }
         }
     }
 
-    fn write(&self, event: &impl Serialize) {
-        let line = serde_json::to_vec(event).expect("texts and numbers are JSON, and memory takes everything");
+    fn log(&self) -> MutexGuard<'_, EventLog> {
         // Nothing is left half done under the lock.
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What is told of a source, as JSON: its verdict on a list of `family`, of which `names` are the first that it asked for.
+pub(super) fn source_event(key: &Key, evidence: &Evidence, verdict: Verdict, family: &dyn Family, names: &[String]) -> String {
+    line(&SourceEvent {
+        schema: 1,
+        event: verdict.label(),
+        time: evidence.last_seen.to_string(),
+        source: key.source.to_string(),
+        source_port: evidence.port,
+        transport: evidence.transport.label(),
+        family: family.id(),
+        list_day: key.list_day.to_string(),
+        matches: evidence.matches,
+        responses: evidence.responses,
+        distinct_names: evidence.distinct_names(),
+        known_collisions: evidence.collisions(),
+        first_seen: evidence.first_seen.to_string(),
+        last_seen: evidence.last_seen.to_string(),
+        names,
+    })
+}
+
+fn line(event: &impl Serialize) -> String {
+    let mut line = vec![];
+    json::write(event, &mut line).expect("texts and numbers are JSON, and memory takes everything");
+    String::from_utf8(line).expect("JSON is text")
 }

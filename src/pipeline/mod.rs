@@ -56,8 +56,8 @@ pub use self::sensor::{Board, Say, Sensor, StateConfig};
 use std::sync::{Arc, Mutex};
 
 use crate::decode;
-use crate::export::EventLog;
 use crate::export::series::SeriesConfig;
+use crate::export::{EventLog, Networks};
 use crate::ledger::Masking;
 use crate::watchlist::{Image, Patterns, SearchList};
 
@@ -84,6 +84,8 @@ pub struct Settings {
     pub masking: Masking,
     /// Whether to count matches by hour, for the report as a page.
     pub timeline: bool,
+    /// Where sources are, for events and metrics.
+    pub networks: Option<Arc<Networks>>,
     /// Where to tell of events. Whoever rotates files opens it again.
     pub events: Option<Arc<Mutex<EventLog>>>,
 }

@@ -89,7 +89,8 @@ impl Shelf {
 
     /// What tells of events, if anything does, with names from here.
     pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
-        settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
+        let log = settings.events.as_ref()?;
+        Some(Events::new(&self.catalog, self, settings.networks.as_ref(), Arc::clone(log)))
     }
 
     /// How many lists were built or mapped, and how long that took in all.

@@ -5,6 +5,7 @@
 //! All but `pin` and roles bind the calling thread and those that it starts later: call them before there are others.
 
 mod affinity;
+mod host;
 mod notify;
 mod privilege;
 mod sandbox;
@@ -12,6 +13,7 @@ mod signal;
 mod terminal;
 
 pub use self::affinity::pin;
+pub use self::host::host_name;
 pub use self::notify::Notifier;
 pub use self::privilege::{Keep, Standing, User, give_up};
 pub use self::sandbox::{Access, Role, Sandbox};

@@ -8,6 +8,7 @@ pub mod captures;
 pub mod dashboards;
 pub mod layers;
 pub mod lists;
+pub mod mmdb;
 pub mod namespace;
 pub mod packets;
 pub mod population;
@@ -16,6 +17,8 @@ pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
 pub mod simulated;
+#[cfg(feature = "http")]
+pub mod syslog;
 #[cfg(feature = "http")]
 pub mod web;
 

@@ -4,7 +4,8 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
 use dgawatch::export::snapshot::{
-    Builds, FamilyCounts, Interface, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table, WindowCounts,
+    Builds, EventLines, FamilyCounts, Interface, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table,
+    WindowCounts,
 };
 
 pub fn snapshot() -> Snapshot {
@@ -54,7 +55,12 @@ pub fn snapshot() -> Snapshot {
         networks: vec![NetworkSources { network: "pool north".to_owned(), family: family.clone(), suspect: 1, infected: 1 }],
         series: vec![series("192.0.2.7", 20), series("2001:db8::7", 5), series(SourceSeries::OTHER, 5)],
         table: Table { used: 3, capacity: 1_000_000, evicted: 1 },
-        outputs: vec![Output { name: "events", written: 3, failed: 1 }],
+        outputs: vec![Output {
+            name: "events",
+            written: 3,
+            failed: 1,
+            lines: Some(EventLines { told: 6, dropped: 2, waiting: 1 }),
+        }],
         clock_steps: 1,
         reloads: Reloads { done: 1, failed: 1 },
         ..Snapshot::default()

@@ -126,6 +126,7 @@ fn read(capture: &Path, families: &[&str], lost: f64) -> Vec<u8> {
         timeline: false,
         search_list: SearchList::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
     };
     let input = Input::file(capture.to_owned(), Limits::USUAL);

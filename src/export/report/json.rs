@@ -266,7 +266,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 pub(super) fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
     for (place, row) in rows.enumerate() {
         write!(out, "{}\n  ", if place > 0 { "," } else { "" })?;
-        serde_json::to_writer(&mut *out, &row)?;
+        crate::export::json::write(&row, out)?;
     }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod text;
 mod timeline;
 
 pub use self::abuse::AbuseFormat;
+pub(super) use self::abuse::Incident;
 pub use self::desk::{Desk, Reporter};
 pub use self::text::{grouped, printable, size};
 pub use self::timeline::Timeline;
