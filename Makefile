@@ -1,4 +1,4 @@
-# make demo: see it work. make test: know that it does. Each sets up what it needs first.
+# make demo: see it work. make test: know that it does. make package: a Debian package. Each sets up what it needs first.
 
 CARGO ?= cargo
 SAMPLE = pcaps/subscribers.pcap
@@ -13,7 +13,7 @@ export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 # What root built belongs to the user, who may want to build again without it.
 OWN = if [ -n "$$SUDO_UID" ]; then chown -R "$$SUDO_UID:$$SUDO_GID" target $(CARGO_HOME); fi
 
-.PHONY: demo test accept setup setup-tests build lint docs bench fuzz
+.PHONY: demo test accept package setup setup-tests setup-package build lint docs bench fuzz
 
 demo: setup
 	$(CARGO) build --release --locked $$(./deploy/features)
@@ -43,6 +43,14 @@ setup:
 
 setup-tests:
 	@./deploy/setup --tests
+
+setup-package:
+	@./deploy/setup --package
+
+# docs/PACKAGES.md
+package: setup-package
+	./deploy/package
+	@ls -l target/package/*.deb && $(OWN)
 
 bench:
 	benches/run

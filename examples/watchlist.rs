@@ -312,10 +312,12 @@ fn settings() -> Settings {
         patterns: Default::default(),
         series: None,
         compiled: None,
+        lost: 0.0,
         timeline: false,
         search_list: SearchList::default(),
         sinkholes: Default::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
     }
 }

@@ -55,6 +55,16 @@ impl fmt::Display for Timestamp {
     }
 }
 
+impl FromStr for Timestamp {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refuse = || format!("`{text}` is not a moment: write YYYY-MM-DDTHH:MM:SSZ, from 1970 to 2554");
+        let moment: jiff::Timestamp = text.parse().map_err(|_| refuse())?;
+        u64::try_from(moment.as_nanosecond()).map(Self).map_err(|_| refuse())
+    }
+}
+
 /// A UTC calendar day: days since 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i32);
@@ -175,6 +185,10 @@ mod tests {
     fn moments() {
         let moment = Timestamp::from_parts(1_238_493_600, 123_456_789);
         assert_eq!(moment.to_string(), "2009-03-31T10:00:00.123456Z");
+        assert_eq!(moment.to_string().parse(), Ok(Timestamp::from_parts(1_238_493_600, 123_456_000)));
+        for wrong in ["", "2009-03-31", "1969-12-31T23:59:59Z", "2555-01-01T00:00:00Z", "2009-03-31T10:00:00"] {
+            assert!(wrong.parse::<Timestamp>().unwrap_err().contains("not a moment"), "{wrong}");
+        }
         assert_eq!(moment.day(), Day::of(2009, 3, 31));
         assert_eq!(moment.parts(), (1_238_493_600, 123_456_789));
         assert_eq!(Timestamp::from_parts(u64::MAX, 1).as_nanos(), u64::MAX);

@@ -143,10 +143,13 @@ impl Name {
     #[inline]
     pub fn set(&mut self, raw: RawName<'_>) {
         self.length = raw.wire.len() as u8;
-        let octets = &mut self.octets[..raw.wire.len()];
-        octets.copy_from_slice(raw.wire);
-        // Length octets stay: they are at most 63, below `A`.
-        octets.make_ascii_lowercase();
+        self.octets[..raw.wire.len()].copy_from_slice(raw.wire);
+        // Length octets stay: they are at most 63, below `A`. Octets behind a name mean nothing, and always so many take a few
+        // instructions.
+        match raw.wire.len() {
+            0..=32 => self.octets[..32].make_ascii_lowercase(),
+            length => self.octets[..length].make_ascii_lowercase(),
+        }
     }
 
     /// What stands before `suffix`, as a name of its own: `a.b` of `a.b.c` before `c`. `None` where it ends otherwise, or

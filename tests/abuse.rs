@@ -161,7 +161,7 @@ fn nothing_breaks_out() {
         assert_eq!(row.len(), 21);
         assert!(row.iter().all(|cell| !cell.starts_with(['=', '+', '-', '@'])), "{row:?}");
         assert_eq!(row.get(19).unwrap().trim_start_matches('\'').split(' ').collect::<Vec<_>>(), names);
-        assert_eq!(row.get(17).unwrap().split(';').count(), 7, "{row:?}");
+        assert_eq!(row.get(17).unwrap().split(';').count(), 10, "{row:?}");
     }
 
     for (format, key, network) in [("intelmq", "extra.dns_query", "extra.network"), ("xarf", "names", "network")] {

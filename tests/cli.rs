@@ -5,6 +5,7 @@
 mod support;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
@@ -51,7 +52,7 @@ fn names_of_a_day() {
 fn verdicts_explained() {
     let (report, _) = printed(&dgawatch(&["replay", "--format", "json", "pcaps/subscribers.pcap"]), 0);
     let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), &report).unwrap();
+    fs::write(file.path(), &report).unwrap();
     let path = file.path().to_str().unwrap();
     let (out, _) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 0);
     assert!(
@@ -67,11 +68,11 @@ fn verdicts_explained() {
 
     // Names that belong to somebody, and a report that somebody forged.
     let forged = report.replace("\"known_collisions\":", "\"known_collisions\":99999").replace("client", "\\u001b[2J");
-    std::fs::write(file.path(), forged).unwrap();
+    fs::write(file.path(), forged).unwrap();
     let (out, _) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 0);
     assert!(out.contains("honest people own: 999991;") && out.contains("that count: 0.") && !out.contains('\u{1b}'), "{out}");
     for (text, why) in [("{}", "is none that"), (&*report.replace("\"schema\": 1", "\"schema\": 2"), "is of schema 2")] {
-        std::fs::write(file.path(), text).unwrap();
+        fs::write(file.path(), text).unwrap();
         let (_, error) = printed(&dgawatch(&["explain", "--report", path, "192.0.2.7"]), 1);
         assert!(error.contains(why), "{error}");
     }
@@ -164,8 +165,26 @@ fn every_command_teaches() {
         let (script, _) = printed(&dgawatch(&["completions", shell]), 0);
         assert!(commands.iter().all(|command| script.contains(command)), "{shell}");
     }
-    let (version, _) = printed(&dgawatch(&["--version"]), 0);
-    assert_eq!(version, concat!("dgawatch ", env!("CARGO_PKG_VERSION"), "\n"));
+    // The same pages as files, one a command and the program's own.
+    let pages = tempfile::tempdir().unwrap();
+    printed(&dgawatch(&["man", "--output", pages.path().to_str().unwrap()]), 0);
+    let found: BTreeSet<String> =
+        fs::read_dir(pages.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let expected = commands.iter().map(|command| format!("dgawatch-{command}.1")).chain(["dgawatch.1".to_owned()]);
+    assert_eq!(found, expected.collect());
+    for command in &commands {
+        let page = fs::read_to_string(pages.path().join(format!("dgawatch-{command}.1"))).unwrap();
+        assert_eq!(page, printed(&dgawatch(&["man", command]), 0).0);
+    }
+    let (_, error) = printed(&dgawatch(&["man", "--output", "/nowhere"]), 1);
+    assert!(error.starts_with("dgawatch: /nowhere/dgawatch.1 cannot be written: "), "{error}");
+
+    let version = concat!("dgawatch ", env!("CARGO_PKG_VERSION"));
+    assert_eq!(printed(&dgawatch(&["-V"]), 0).0, format!("{version}\n"));
+    // With the commit where it is known: tests/version.rs.
+    let (long, _) = printed(&dgawatch(&["--version"]), 0);
+    let rest = long.strip_prefix(version).unwrap().strip_suffix('\n').unwrap();
+    assert!(rest.is_empty() || rest.starts_with(" (") && rest.ends_with(')'), "{long}");
 }
 
 /// Whoever reads may stop reading.

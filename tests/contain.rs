@@ -43,6 +43,8 @@ fn the_press_of_2009() {
     assert!(out.contains("  hosts 230,683 (95 %: 226,840 to 234,526, by chance alone)\n"), "{out}");
     assert!(out.contains("  not 1,384,100: the factor 100 is that of one held name, not of 6\n"), "{out}");
     expect_file("contain/press.txt", out.as_bytes());
+    let (out, _) = printed(&dgawatch(&[&["contain", "--format", "json", "--date", "2009-04-01"], &arguments[..]].concat()), 0);
+    expect_file("contain/press.json", out.as_bytes());
 }
 
 #[test]
@@ -93,6 +95,24 @@ fn a_picture() {
     assert_eq!(err, "");
     expect_file("contain/reach.svg", &fs::read(&path).unwrap());
     printed(&dgawatch(&["contain", "--plot", "/nowhere/x.svg"]), 1);
+}
+
+/// Who runs a suffix is what a user's table says.
+#[test]
+fn hostile_operators_stay_text() {
+    let folder = TempDir::new().unwrap();
+    let table = folder.path().join("table.csv");
+    let hostile = "=<b>\u{1b}[2J\u{9b}1m\"\n|";
+    fs::write(&table, format!("operator,suffixes\n\"{}\",com net\n", hostile.replace('"', "\"\""))).unwrap();
+    let arguments = ["contain", "--family", "conficker-b", "--date", "2009-03-31", "--registry", table.to_str().unwrap()];
+    for format in ["text", "json"] {
+        let (out, _) = printed(&dgawatch(&[&arguments[..], &["--format", format]].concat()), 0);
+        assert!(out.chars().all(|c| c == '\n' || !c.is_control()), "{format}: {out:?}");
+        if format == "json" {
+            let object: Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(object["operators"][0]["operator"], hostile.trim());
+        }
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What is installed beside the program: the unit's exposure, the rules and what they say, a runbook row for each alert.
+//! What is installed beside the program: the unit's exposure, the rules and what they say, a page for each alert, dashboards.
 //!
 //! Needs systemd-analyze (Debian: systemd) and promtool (Debian: prometheus): `deploy/setup --tests` installs them. Says
 //! aloud what could not be run.
@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{ErrorKind, Write, stderr};
 use std::process::{Command, Output};
 
+use support::dashboards::{Expression, dashboards, expressions};
 use support::root;
 
 /// As exposed as a unit may be, by systemd's own reckoning (0 to 10).
@@ -36,6 +37,7 @@ fn the_unit_starts_what_is_there() {
     for line in [
         "ExecStart=/usr/bin/dgawatch live --config /etc/dgawatch/dgawatch.toml",
         "Type=notify",
+        "ConditionPathExists=/etc/dgawatch/dgawatch.toml",
         "AmbientCapabilities=CAP_NET_RAW",
         "CapabilityBoundingSet=CAP_NET_RAW",
         "StateDirectory=dgawatch",
@@ -58,17 +60,81 @@ fn rules_do_as_they_say() {
 }
 
 #[test]
-fn every_alert_is_tested_and_has_its_row() {
-    let after = |text: &str, mark: &str| -> BTreeSet<String> {
-        let names = text.lines().filter_map(|line| Some(line.split_once(mark)?.1.trim_end_matches(['}', ' ']).to_owned()));
-        names.collect()
-    };
-    let alerts = after(&read("deploy/prometheus/rules.yml"), "- alert: ");
+fn every_alert_is_tested_and_has_its_page() {
+    let rules = read("deploy/prometheus/rules.yml");
+    let alerts = after(&rules, "- alert: ");
     assert!(alerts.len() > 8, "{alerts:?}");
     assert_eq!(alerts, after(&read("deploy/prometheus/rules_test.yml"), "alertname: "));
     let manual = read("docs/OPERATIONS.md");
     let rows = manual.lines().filter_map(|line| Some(line.strip_prefix("| `Dgawatch")?.split_once('`')?.0));
     assert_eq!(alerts, rows.map(|name| format!("Dgawatch{name}")).collect());
+
+    let files = fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let pages: BTreeSet<String> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(pages, alerts.iter().map(|name| format!("{name}.md")).collect());
+    for rule in rules.split("- alert: ").skip(1) {
+        let name = rule.lines().next().unwrap();
+        assert!(rule.contains(&format!("runbook: \"docs/runbooks/{name}.md\"\n")), "{rule}");
+        let page = read(&format!("docs/runbooks/{name}.md"));
+        let heads: Vec<&str> = page.lines().filter(|line| line.starts_with('#')).collect();
+        assert_eq!(heads, [&format!("# {name}"), "## Look", "## Do", "## When it is nothing"], "{name}");
+    }
+}
+
+#[test]
+fn every_recording_is_tested() {
+    let tests = read("deploy/prometheus/rules_test.yml");
+    for recording in after(&read("deploy/prometheus/rules.yml"), "- record: ") {
+        assert!(tests.lines().any(|line| line.contains("- expr: ") && line.contains(&recording)), "{recording}");
+    }
+}
+
+/// That they have data is shown against Prometheus: tests/end_to_end.rs.
+#[test]
+fn dashboards_can_be_provisioned_anywhere() {
+    let known = known_series();
+    let mut seen = BTreeSet::new();
+    for (name, board) in dashboards() {
+        assert!(board["id"].is_null() && board["uid"].as_str().unwrap().starts_with("dgawatch-"), "{name}");
+        let text = board.to_string();
+        let sources = text.matches("\"datasource\":").count();
+        assert_eq!(text.matches("\"uid\":\"${datasource}\"").count(), sources, "{name}: a data source of somebody's");
+        for link in ["http://", "https://"] {
+            assert!(!text.contains(link), "{name} loads something");
+        }
+        let panels = board["panels"].as_array().unwrap();
+        let numbers: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+        assert_eq!(numbers.len(), panels.len(), "{name}: two panels of one number");
+    }
+    for Expression { place, query } in expressions() {
+        let words: Vec<&str> = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).collect();
+        let series = words.into_iter().filter(|word| word.contains("dgawatch_")).map(str::to_owned);
+        for word in series {
+            assert!(known.contains(&word), "{place}: `{word}` is served by nobody");
+            seen.insert(word);
+        }
+    }
+    // What is there only after a day or a week of watching, or not yet, could not be shown to work.
+    let left = ["dgawatch_live_sources", "dgawatch_address_growth_ratio", "dgawatch_rendezvous_answers_total"];
+    let left: BTreeSet<&str> = left.into();
+    // These are looked at through what is recorded of them.
+    let recorded: BTreeSet<&str> = ["dgawatch_packets_total"].into();
+    let unseen: BTreeSet<&str> = known.iter().filter(|name| !seen.contains(*name)).map(String::as_str).collect();
+    assert_eq!(unseen, left.union(&recorded).copied().collect());
+}
+
+/// What the sensor serves, and what the rules record.
+fn known_series() -> BTreeSet<String> {
+    let manual = read("docs/METRICS.md");
+    let served = manual.lines().filter_map(|line| Some(line.strip_prefix("| `dgawatch_")?.split_once('`')?.0));
+    let served = served.map(|name| format!("dgawatch_{name}"));
+    served.chain(after(&read("deploy/prometheus/rules.yml"), "- record: ")).collect()
+}
+
+/// What follows a mark, in each line that has it.
+fn after(text: &str, mark: &str) -> BTreeSet<String> {
+    let names = text.lines().filter_map(|line| Some(line.split_once(mark)?.1.trim_end_matches(['}', ' ']).to_owned()));
+    names.collect()
 }
 
 fn read(path: &str) -> String {

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
 use serde_json::Value;
+use support::dashboards::{Expression, expressions};
 use support::names;
 use support::packets::query;
 use tempfile::TempDir;
@@ -60,10 +61,11 @@ fn sensor() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let resolver = Running(unbound(&network, folder.path()));
     let state = path("state");
+    fs::write(path("networks.csv"), "prefix,label\n10.99.0.0/24,hosts\n").unwrap();
     let start = || {
         let child = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
             .args(["live", "--interface", "span", "--family", "conficker-b", "--state-dir", &state, "--events", &path("events")])
-            .args(["--state-interval", "1", "--user", "nobody", "--format", "json"])
+            .args(["--state-interval", "1", "--user", "nobody", "--format", "json", "--networks", &path("networks.csv")])
             .stdout(Stdio::null())
             .spawn();
         Running(child.unwrap())
@@ -90,6 +92,10 @@ fn sensor() {
         assert_eq!(ask(&format!(r#"dgawatch_source_matches_total{{source="{source}"}}"#)), None, "{source}");
     }
     wait("the rule fires", || ask(r#"ALERTS{alertname="DgawatchNewInfections",alertstate="firing"}"#).is_some());
+    // Every panel has something to show, and every variable something to choose.
+    for Expression { place, query } in expressions() {
+        wait(&format!("{place} shows: {query}"), || ask(&query).is_some());
+    }
     let events: Vec<Value> =
         fs::read_to_string(path("events")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for source in INFECTED {

@@ -35,6 +35,11 @@ fn every_path() {
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
+        (
+            "/api/v1/overview",
+            "application/json",
+            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":81}",
+        ),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
         ("/api/v1/rendezvous", "application/json", "\"addresses\":[\"198.51.100.66\"],\"ttl\":60"),
         ("/", "text/html; charset=utf-8", "2 generated names lead to no known sinkhole; 1 infected source was told so."),
@@ -319,4 +324,112 @@ fn a_body_that_is_not_wanted_is_not_waited_for() {
     let mut stream = server.connect();
     let answer = try_ask(&mut stream, "POST", "/-/reload", &[("Content-Length", "1000000000")]).unwrap();
     assert_eq!(answer.status, 200);
+}
+
+/// A stream of events, and what has come of it so far.
+struct Stream {
+    connection: TcpStream,
+    got: String,
+}
+
+impl Stream {
+    fn open(server: &Running) -> Self {
+        let mut connection = server.connect();
+        connection.write_all(b"GET /page/events HTTP/1.1\r\nHost: sensor\r\n\r\n").unwrap();
+        let mut stream = Self { connection, got: String::new() };
+        stream.until("\r\n\r\n");
+        stream
+    }
+
+    /// Reads until a text has come.
+    fn until(&mut self, holds: &str) -> &str {
+        let mut some = [0; 4096];
+        while !self.got.contains(holds) {
+            let length = self.connection.read(&mut some).unwrap();
+            assert!(length > 0, "ended before {holds}: {}", self.got);
+            self.got.push_str(&String::from_utf8_lossy(&some[..length]));
+        }
+        &self.got
+    }
+}
+
+/// Places for streams, as events.rs has them.
+const STREAMS: usize = 32;
+
+#[test]
+fn the_page_as_it_changes() {
+    let timeouts = Timeouts { idle: Duration::from_millis(300), ..Timeouts::default() };
+    let server = Running::start(Config { timeouts, ..Config::default() }, sensor());
+    let mut stream = Stream::open(&server);
+    let head = stream.until("\r\n\r\n").to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
+    for header in ["content-type: text/event-stream", "cache-control: no-store", "x-content-type-options: nosniff"] {
+        assert!(head.contains(header), "{head}");
+    }
+    // At once that it is open, then what is true now.
+    stream.until("\r\n:\n\n\r\n");
+    stream.until("data: <p id=\"state\" data-live class=\"state\"><span>Listening on span0");
+    stream.until("</footer>\n\n");
+    // Idle for longer than others may be, and still there when something is new.
+    thread::sleep(Duration::from_secs(1));
+    *server.sensor.not_ready.lock().unwrap() = Some("no\nlist\r\rtoday".to_owned());
+    stream.until("Not ready: no\ndata: list\ndata: \ndata: today");
+    let mut later = snapshot();
+    later.interfaces[0].name = "span1\n\ndata: forged".to_owned();
+    *server.sensor.snapshot.lock().unwrap() = Arc::new(later);
+    *server.sensor.not_ready.lock().unwrap() = None;
+    stream.until("Listening on span1\ndata: \ndata: data: forged");
+
+    for method in ["POST", "DELETE"] {
+        assert_eq!(server.ask(method, "/page/events", &[]).status, 405);
+    }
+    assert_eq!(server.ask("HEAD", "/page/events", &[]).status, 200);
+}
+
+#[test]
+fn so_many_streams_and_no_more() {
+    let server = running();
+    let streams: Vec<Stream> = (0..STREAMS).map(|_| Stream::open(&server)).collect();
+    let refused = server.get("/page/events");
+    assert_eq!((refused.status, refused.header("retry-after")), (503, Some("5")));
+    // They take no place of others', and give theirs back when they go.
+    assert_eq!(server.get("/metrics").status, 200);
+    drop(streams);
+    let until = Instant::now() + Duration::from_secs(10);
+    let mut connection = server.connect();
+    loop {
+        connection.write_all(b"GET /page/events HTTP/1.1\r\nHost: sensor\r\n\r\n").unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        if answer.ends_with(b"200") {
+            break;
+        }
+        assert!(Instant::now() < until, "places are not given back");
+        connection = server.connect();
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn whoever_does_not_take_events_is_cut() {
+    let timeouts = Timeouts { write: Duration::from_millis(500), ..Timeouts::default() };
+    let mut large = snapshot();
+    // More than all buffers on the way.
+    large.interfaces[0].name = "x".repeat(20_000_000);
+    let sensor = Sensor { snapshot: Mutex::new(Arc::new(large)), ..Sensor::default() };
+    let server = Running::start(Config { timeouts, max_connections: 2, ..Config::default() }, sensor);
+    // The only place there is.
+    let _stream = Stream::open(&server);
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let mut connection = server.connect();
+        connection.write_all(b"GET /page/events HTTP/1.1\r\nHost: sensor\r\n\r\n").unwrap();
+        let mut answer = [0; 12];
+        connection.read_exact(&mut answer).unwrap();
+        if answer.ends_with(b"200") {
+            break;
+        }
+        assert!(Instant::now() < until, "it keeps its place");
+        thread::sleep(Duration::from_millis(50));
+    }
 }

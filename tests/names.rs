@@ -243,6 +243,49 @@ fn changes_lead_from_old_to_new() {
     assert!(err.contains("--diff is told as plain, csv or json"), "{err}");
 }
 
+/// Names to add and to release, hostile ones of both kinds among them.
+#[test]
+fn changes_are_as_expected() {
+    let folder = TempDir::new().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (old, new) = HOSTILE.split_at(HOSTILE.len() / 2);
+    fs::write(path("old"), format!("{}\nnrxkiyve.org\n*.old.evil\n", old.join("\n"))).unwrap();
+    fs::write(path("new"), format!("ok.evil\n{}", new.join("\n"))).unwrap();
+    let list = format!("hostile={}", path("new"));
+    let arguments = ["--family", "conficker-b", "--list", &list, "--date", "2009-03-31", "--tld", "evil,org,cc"];
+    for format in ["plain", "csv", "json"] {
+        let (out, err) = printed(&run(&[&arguments[..], &["--diff", &path("old"), "--format", format]].concat()), 0);
+        assert_eq!(err, "");
+        assert!(out.bytes().all(|octet| matches!(octet, b'\n' | b' '..=b'~')), "{format}: {out:?}");
+        expect_file(&format!("names/diff-{format}"), out.as_bytes());
+        let shown = |names: &[&str]| -> BTreeSet<String> {
+            names.iter().map(|name| Name::parse(name).unwrap().to_string()).filter(|name| name != "ok.evil").collect()
+        };
+        let evil = |names: Vec<(String, String)>, what: &str| -> BTreeSet<String> {
+            names.into_iter().filter(|(action, name)| action == what && name.ends_with("evil")).map(|(_, name)| name).collect()
+        };
+        let changes: Vec<(String, String)> = match format {
+            "plain" => {
+                out.lines().map(|line| (line[..1].replace('+', "add").replace('-', "release"), line[1..].to_owned())).collect()
+            }
+            "csv" => {
+                let rows: Vec<csv::StringRecord> =
+                    csv::Reader::from_reader(out.as_bytes()).records().map(Result::unwrap).collect();
+                assert!(rows.iter().all(|row| row.len() == 7 && !row[4].starts_with(['=', '+', '-', '@'])));
+                let bare = |cell: &str| cell.strip_prefix('\'').unwrap_or(cell).to_owned();
+                rows.iter().map(|row| (row[0].to_owned(), bare(&row[4]))).collect()
+            }
+            _ => {
+                let rows: Vec<Value> = serde_json::from_str(&out).unwrap();
+                let text = |row: &Value, member: &str| row[member].as_str().unwrap().to_owned();
+                rows.iter().map(|row| (text(row, "action"), text(row, "name"))).collect()
+            }
+        };
+        assert_eq!(evil(changes.clone(), "add"), shown(new), "{format}");
+        assert_eq!(evil(changes, "release"), shown(&[old, &["*.old.evil"]].concat()), "{format}");
+    }
+}
+
 #[test]
 fn excluded_names_are_left_out() {
     let folder = TempDir::new().unwrap();

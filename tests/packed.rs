@@ -209,7 +209,7 @@ fn progress() {
             steps.push(capture.advanced(octets));
         }
         let (sum, size) = (steps.iter().sum::<u64>(), octets.len() as u64);
-        assert!(steps.len() > 20 && sum <= size && sum + 100 >= size, "{name}: {sum} of {size} in {} steps", steps.len());
+        assert!(steps.len() > 10 && sum <= size && sum + 100 >= size, "{name}: {sum} of {size} in {} steps", steps.len());
     }
 }
 

@@ -271,9 +271,65 @@ fn calls_of_http() {
 }
 
 #[test]
+fn calls_of_a_sender_of_datagrams() {
+    in_a_process("calls_of_a_sender_of_datagrams", |state| sends(state, false));
+}
+
+#[test]
+fn calls_of_a_sender_that_connects() {
+    in_a_process("calls_of_a_sender_that_connects", |state| sends(state, true));
+}
+
+fn sends(state: &Path, connect: bool) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (open, other) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    open.connect(other.local_addr().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    if !calls(Role::Sender { connect }) {
+        return;
+    }
+    open.send(b"x").unwrap();
+    if connect {
+        let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_write_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap_err().kind(), ErrorKind::WouldBlock);
+        stream.set_nonblocking(false).unwrap();
+        stream.write_all(b"x").unwrap();
+    } else {
+        assert_refused(TcpStream::connect(address));
+    }
+    assert_refused(TcpListener::bind("127.0.0.1:0"));
+    assert_refused(UdpSocket::bind("127.0.0.1:0"));
+    assert_refused(UnixDatagram::unbound());
+    assert_refused(fs::read("/sys/class/net/lo/statistics/rx_missed_errors"));
+    assert_refused(fs::write(state.join("file"), ""));
+    assert_refused(thread::Builder::new().spawn(|| {}));
+    assert_refused(Command::new("/bin/true").status());
+    everybody_works();
+}
+
+#[test]
+fn a_port_to_connect_to() {
+    in_a_process("a_port_to_connect_to", |_| {
+        let [named, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, another] = [&named, &other].map(|listener| listener.local_addr().unwrap().port());
+        let mut access = Access::default();
+        access.connect(port);
+        if !confined("Landlock", Sandbox::Require.confine_paths(&access)) {
+            return;
+        }
+        TcpStream::connect(("127.0.0.1", port)).unwrap();
+        assert_refused(TcpStream::connect(("127.0.0.1", another)));
+        assert_refused(TcpListener::bind("127.0.0.1:0"));
+    });
+}
+
+#[test]
 fn threads_narrow_what_main_had() {
     in_a_process("threads_narrow_what_main_had", |state| {
-        if !calls(Role::Main { reopen: false }) {
+        if !calls(Role::Main { reopen: false, connect: false }) {
             return;
         }
         refuses_what_nobody_may(state);
@@ -293,7 +349,7 @@ fn threads_narrow_what_main_had() {
 #[test]
 fn starting_a_program_is_deadly() {
     let status = run("starting_a_program_is_deadly", |_| {
-        if calls(Role::Main { reopen: true }) {
+        if calls(Role::Main { reopen: true, connect: true }) {
             let program = c"/bin/true";
             let _ = nix::unistd::execv(program, &[program]);
             unreachable!("not dead");
@@ -343,7 +399,9 @@ fn everything_in_its_order() {
             let mut access = Access::default();
             access.write(state);
             give_up(Some(&user), Keep::Nothing).unwrap();
-            for lacking in [Sandbox::Try.confine_paths(&access), Sandbox::Try.confine_calls(Role::Main { reopen: false })] {
+            for lacking in
+                [Sandbox::Try.confine_paths(&access), Sandbox::Try.confine_calls(Role::Main { reopen: false, connect: false })]
+            {
                 lacking.unwrap().iter().for_each(|lacking| warn(lacking));
             }
             assert_refused(fs::read("/etc/shadow"));

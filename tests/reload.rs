@@ -26,6 +26,7 @@ use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Image, Patterns, SearchList, compile};
 use memmap2::MmapMut;
 use serde_json::Value;
+use support::mmdb::{database, system};
 use support::names;
 use support::namespace::in_namespace;
 use support::packets::{at, ethernet, query, tcp, udp};
@@ -82,9 +83,11 @@ fn settings(patterns: &str) -> Settings {
         decode: Config::new(&[], &[]),
         patterns: Arc::new(set),
         compiled: None,
+        lost: 0.0,
         search_list: SearchList::default(),
         sinkholes: Arc::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
         series: Some(SeriesConfig { max_sources: 10, prefix: None }),
         timeline: false,
@@ -331,10 +334,91 @@ fn by_signal() {
     });
 }
 
+/// Networks and databases are read again, by signal and over HTTP; one that will not do leaves all as it was.
+#[test]
+fn networks_by_signal_and_over_http() {
+    in_namespace("networks_by_signal_and_over_http", || {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let replace = |name: &str, octets: &[u8]| {
+            fs::write(path("new"), octets).unwrap();
+            fs::rename(path("new"), path(name)).unwrap();
+        };
+        let config = |more: &str| {
+            let networks = path("networks").display().to_string();
+            replace("config.toml", format!("family = \"conficker-b\"\nnetworks = \"{networks}\"\n{more}").as_bytes());
+        };
+        replace("networks", b"192.0.2.0/24,north\n");
+        config("");
+        let mut sensor = Program::start(&["--config", path("config.toml").to_str().unwrap(), "--format", "json"]);
+        let mut wire = wire();
+        for name in &today()[..5] {
+            wire.sendpacket(ethernet(&[], &udp(at("192.0.2.7", 4_000), at("192.0.2.253", 53), &query(1, name, 1)))).unwrap();
+        }
+        let label = |network: &str| {
+            let series =
+                format!("dgawatch_network_sources{{network=\"{network}\",family=\"conficker-b\",verdict=\"infected\"}} 1");
+            let until = Instant::now() + Duration::from_secs(30);
+            while !metrics().lines().any(|line| line == series) {
+                assert!(Instant::now() < until, "{series}: {}", metrics());
+                thread::sleep(Duration::from_millis(50));
+            }
+        };
+        let labels = || metrics().lines().filter(|line| line.starts_with("dgawatch_network_sources{")).count();
+        label("north");
+        replace("networks", b"192.0.2.0/24,south\n198.51.100.0/24,west\n");
+        sensor.signal("-HUP");
+        let line = sensor.line();
+        assert!(line.starts_with("dgawatch: reload: looks for conficker-b "), "{line}");
+        label("south");
+        assert_eq!(labels(), 6);
+
+        replace("networks", b"192.0.2.0/99,north\n");
+        sensor.signal("-HUP");
+        let line = sensor.line();
+        assert!(
+            line.starts_with("dgawatch: reload refused, all stays as it was: networks ") && line.contains("line 1"),
+            "{line}"
+        );
+        let answer = ask("POST /-/reload");
+        assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("line 1"), "{answer}");
+        let line = sensor.line();
+        assert!(line.starts_with("dgawatch: reload refused"), "{line}");
+        label("south");
+
+        // A database that is none, beside labels that would do.
+        replace("networks", b"192.0.2.0/24,east\n");
+        replace("asn", b"nothing");
+        let asn = format!("asn-db = \"{}\"\n", path("asn").display());
+        config(&asn);
+        let answer = ask("POST /-/reload");
+        assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("is none in MaxMind's format"), "{answer}");
+        let line = sensor.line();
+        assert!(line.starts_with("dgawatch: reload refused"), "{line}");
+        label("south");
+        replace("asn", &database("Test-ASN", &[("192.0.2.0/24", system(64_500, "North Net"))]));
+        let answer = ask("POST /-/reload");
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        label("east");
+
+        let report = sensor.stop(0);
+        let row = &report["sources"][0];
+        assert_eq!((&row["network"], &row["asn"]), (&"east".into(), &64_500.into()));
+        let known: Vec<_> = report["networks"].as_array().unwrap().iter().map(|row| (&row["by"], &row["name"])).collect();
+        assert_eq!(known, [(&"network".into(), &"east".into()), (&"asn".into(), &"AS64500".into())]);
+    });
+}
+
 fn metrics() -> String {
+    ask("GET /metrics")
+}
+
+/// The answer to a request.
+fn ask(request: &str) -> String {
     let mut stream = TcpStream::connect("127.0.0.1:9353").unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: sensor\r\nConnection: close\r\n\r\n").unwrap();
+    let head = format!("{request} HTTP/1.1\r\nHost: sensor\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     answer

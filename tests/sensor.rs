@@ -21,7 +21,8 @@ use dgawatch::ledger::{Masking, Verdict};
 use dgawatch::name::Name;
 use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Plan, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
-use dgawatch::watchlist::{Patterns, SearchList};
+use dgawatch::watchlist::{Image, Patterns, SearchList, compile};
+use memmap2::MmapMut;
 use serde_json::Value;
 use support::names;
 use support::packets::{at, ethernet, query, tcp, udp};
@@ -74,9 +75,11 @@ fn settings() -> Settings {
         decode: Config::new(&[], &[]),
         patterns: Arc::new(Patterns::default()),
         compiled: None,
+        lost: 0.0,
         search_list: SearchList::default(),
         sinkholes: Arc::default(),
         masking: Masking::default(),
+        networks: None,
         events: None,
         series: None,
         timeline: false,
@@ -90,9 +93,23 @@ fn run(
     now: Timestamp,
     observer: &mut dyn FnMut(&mut LiveState<'_, '_>),
 ) -> (Value, InterfaceCounts) {
+    run_by(settings(), scripts, error, now, observer)
+}
+
+fn catalog() -> Catalog {
     let mut catalog = Catalog::default();
     catalog.add("conficker-b").unwrap();
-    let settings = settings();
+    catalog
+}
+
+/// The same by other settings.
+fn run_by(
+    settings: Settings,
+    scripts: Vec<Vec<(Timestamp, Vec<u8>)>>,
+    error: Option<&'static str>,
+    now: Timestamp,
+    observer: &mut dyn FnMut(&mut LiveState<'_, '_>),
+) -> (Value, InterfaceCounts) {
     let done: Vec<Arc<AtomicBool>> = scripts.iter().map(|_| Arc::default()).collect();
     let taps = scripts.into_iter().zip(&done).map(|(frames, done)| Script {
         frames,
@@ -102,7 +119,7 @@ fn run(
         counts: TapCounts::default(),
     });
     let threads = Threads { clock: Arc::new(move || now), ..Threads::default() };
-    let plan = Arc::new(Plan::new(catalog, settings, now));
+    let plan = Arc::new(Plan::new(catalog(), settings, now));
     let live = Live::of(plan, vec![("made-up".to_owned(), taps.collect())], threads);
     let stop = AtomicBool::new(false);
     let mut counts = InterfaceCounts::default();
@@ -246,6 +263,38 @@ fn lists_are_built_ahead() {
         assert_eq!(state.counts.of(Outcome::DnsQuery), 0);
     });
     assert_eq!(most.load(Ordering::Relaxed), 4);
+}
+
+/// Lists that were compiled into a file are mapped, not built, and find the same.
+#[test]
+fn lists_of_a_file() {
+    let days = (Day::of(2009, 3, 30), Day::of(2009, 4, 1));
+    let mut octets = vec![];
+    compile(&catalog(), days, 1, &mut octets, &mut |_, _, _| {}).unwrap();
+    let mut map = MmapMut::map_anon(octets.len()).unwrap();
+    map.copy_from_slice(&octets);
+    let image = Arc::new(Image::open(map.make_read_only().unwrap()).unwrap());
+    let asked = |day: &str, client: &str| {
+        let list = names("conficker-b", day);
+        list.into_iter().step_by(40).map(|name| asks(client, &name)).collect::<Vec<_>>()
+    };
+    let frames: Vec<_> = ["2009-03-30", "2009-03-31", "2009-04-01", "2009-04-09"]
+        .map(|day| asked(day, &format!("192.0.2.{}", &day[9..])))
+        .concat();
+    let script: Vec<_> = frames.into_iter().map(|frame| (second(DAY / 2), frame)).collect();
+    let runs = [None, Some(image)].map(|compiled| {
+        let mut sizes = vec![];
+        let settings = Settings { compiled, ..settings() };
+        let (report, _) = run_by(settings, vec![script.clone()], None, second(DAY / 2), &mut |state| {
+            sizes = state.lists.iter().map(|list| (list.names, list.octets)).collect();
+        });
+        (report, sizes)
+    });
+    assert_eq!(runs[0].0, runs[1].0);
+    assert_eq!(runs[1].0["sources"].as_array().unwrap().len(), 3);
+    // Held in memory a name takes 25 octets and more, in a file 6.
+    let least = runs.each_ref().map(|(_, sizes)| sizes.iter().map(|(names, octets)| octets / names).min().unwrap());
+    assert!(least[0] >= 25 && least[1] < 12, "{least:?}");
 }
 
 /// List days that no packet is held against any more are let go and summed up; those that are open come back at the next

@@ -363,3 +363,24 @@ fn tiers() {
     assert!((start("192.0.2.1") - start("192.0.2.10")).abs() <= 1 && (start("203.0.113.1") - start("203.0.113.10")).abs() <= 1);
     assert!((start("192.0.2.10") - start("203.0.113.10")).abs() > 60);
 }
+
+/// A resolver that knows the gaps of signed zones asks for less; hosts that ask for both types ask twice.
+#[test]
+fn gaps_and_types() {
+    let names_asked_for = |of_resolver: &str| {
+        let answers = "[answers]\nnegative_ttl = 3600\nsigned = { share = 1, names = [20, 20] }\n";
+        let hosts = infected("conficker-c", 20, "first_round_within = \"1h\"");
+        let text = population(12, "upstream", "").replace("sees", &format!("{of_resolver}\nsees")) + answers + &hosts;
+        let (seen, _) = simulate(&text, 14);
+        seen.iter().filter(|seen| !seen.response).map(|seen| seen.name.clone()).collect::<BTreeSet<String>>().len()
+    };
+    let (all, less) = (names_asked_for("aggressive_nsec = false"), names_asked_for("aggressive_nsec = true"));
+    // 116 zones of 21 gaps, each asked about four times at most.
+    assert!(all > 8_500 && less < 7_500 && less > 2_000, "{less} of {all}");
+
+    let asked = |more: &str| {
+        let (seen, _) = simulate(&population(12, "clients", &infected("conficker-b", 3, more)), 15);
+        seen.iter().filter(|seen| !seen.response).count()
+    };
+    assert_eq!(asked("both_versions = true"), 2 * asked(""));
+}

@@ -333,3 +333,45 @@ fn a_renewed_certificate_is_used() {
     assert!(status(&mut connect(&server, &before, None, &BOTH)).is_err());
     assert_eq!(status(&mut old).unwrap(), 200, "a connection outlives its certificate");
 }
+
+/// What `dgawatch top` asks with.
+#[cfg(feature = "top")]
+#[test]
+fn our_own_client() {
+    use dgawatch::export::http::client::Client;
+    let (authority, other) = (Authority::new(), Authority::new());
+    let hash = bcrypt::hash("open sesame", 4).unwrap();
+    let users = format!("basic_auth_users:\n  ali: {hash}\n");
+    let ask = "  client_ca_file: clients.pem\n  client_auth_type: RequireAndVerifyClientCert\n";
+    let files = Files::with_tls(&authority, &format!("{ask}{users}"));
+    files.write("clients.pem", &authority.certificate);
+    files.write("other.pem", &other.certificate);
+    let (certificate, key) = authority.sign("ali");
+    files.write("ali.pem", &certificate);
+    files.write("ali.key", &key);
+    let server = files.serve();
+    let url = format!("https://localhost:{}", server.address.port());
+    let look = |config: &str| {
+        files.write("http.yml", config);
+        Client::new(&url, Some(&files.path("http.yml"))).unwrap().look()
+    };
+    let user = "basic_auth:\n  username: ali\n  password: open sesame\n";
+    let own = "  cert_file: ali.pem\n  key_file: ali.key\n";
+    let state = look(&format!("tls_config:\n  ca_file: clients.pem\n{own}{user}")).unwrap();
+    assert_eq!((state.summary.version.as_str(), state.families.len()), ("1.2.3", 1));
+    let losses: Vec<u64> = state.overview.losses.iter().map(|loss| loss.count).collect();
+    assert_eq!((losses[0], losses[1], losses.last()), (1, 2, Some(&3)));
+    for (config, tells) in [
+        (format!("tls_config:\n  ca_file: clients.pem\n{own}"), "wants a user and a password"),
+        (format!("tls_config:\n  ca_file: clients.pem\n{own}{}", user.replace("open", "shut")), "does not know this user"),
+        (format!("tls_config:\n  ca_file: other.pem\n{own}{user}"), "TLS do not agree"),
+        (format!("tls_config:\n  ca_file: clients.pem\n  server_name: elsewhere\n{own}{user}"), "TLS do not agree"),
+        (format!("tls_config:\n  ca_file: clients.pem\n{user}"), ""),
+        (user.to_owned(), "TLS do not agree"),
+    ] {
+        let why = look(&config).unwrap_err();
+        assert!(why.contains(tells) && why.contains(&url), "{config}: {why}");
+    }
+    let plain = format!("http://localhost:{}", server.address.port());
+    assert!(Client::new(&plain, None).unwrap().look().is_err());
+}

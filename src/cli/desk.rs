@@ -1,5 +1,7 @@
 //! What abuse desks add to a report, as flags: from where traffic is seen, who reports, in which networks sources are.
 
+#[cfg(feature = "live")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -28,8 +30,8 @@ pub(super) struct DeskFlags {
 
     /// Labels of networks, such as pools of customers: prefix,label a line
     ///
-    /// The longest prefix counts. Shown in reports, abuse formats and dgawatch_network_sources. Read at start. Not with
-    /// --pseudonymise.
+    /// The longest prefix counts. Shown in reports, abuse formats and dgawatch_network_sources. Not with
+    /// --pseudonymise. A reload reads it and the databases again.
     #[arg(long, value_name = "FILE")]
     networks: Option<PathBuf>,
 
@@ -43,18 +45,28 @@ pub(super) struct DeskFlags {
 }
 
 impl DeskFlags {
-    /// Reads the files; they are not looked at again. `masking` is what becomes of sources.
-    pub(super) fn read(&self, masking: &Masking) -> Result<Desk, Failure> {
+    /// What is known of networks, read from the files as they are now. `masking` is what becomes of sources.
+    pub(super) fn networks(&self, masking: &Masking) -> Result<Option<Arc<Networks>>, Failure> {
         let Self { networks, asn_db, country_db, .. } = self;
-        let networks = if networks.is_some() || asn_db.is_some() || country_db.is_some() {
-            let mut known = Networks::new(masking).map_err(Failure::Usage)?;
-            networks.iter().try_for_each(|path| known.add_labels(path)).map_err(Failure::Said)?;
-            asn_db.iter().try_for_each(|path| known.add_systems(path)).map_err(Failure::Said)?;
-            country_db.iter().try_for_each(|path| known.add_countries(path)).map_err(Failure::Said)?;
-            Some(Arc::new(known))
-        } else {
-            None
-        };
+        if networks.is_none() && asn_db.is_none() && country_db.is_none() {
+            return Ok(None);
+        }
+        let mut known = Networks::new(masking).map_err(Failure::Usage)?;
+        networks.iter().try_for_each(|path| known.add_labels(path)).map_err(Failure::Said)?;
+        asn_db.iter().try_for_each(|path| known.add_systems(path)).map_err(Failure::Said)?;
+        country_db.iter().try_for_each(|path| known.add_countries(path)).map_err(Failure::Said)?;
+        Ok(Some(Arc::new(known)))
+    }
+
+    /// The files.
+    #[cfg(feature = "live")]
+    pub(super) fn files(&self) -> impl Iterator<Item = &Path> {
+        [&self.networks, &self.asn_db, &self.country_db].into_iter().flatten().map(PathBuf::as_path)
+    }
+
+    /// All of it.
+    pub(super) fn read(&self, masking: &Masking) -> Result<Desk, Failure> {
+        let networks = self.networks(masking)?;
         Ok(Desk {
             vantage: self.vantage.clone(),
             reporter: self.reporter.clone(),

@@ -3,15 +3,15 @@
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use clap::Args;
 use dgawatch::dga::Catalog;
-use dgawatch::export::Grouping;
 use dgawatch::export::http::Server;
+use dgawatch::export::{Desk, EventLog, Grouping};
 use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
 use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
@@ -21,6 +21,7 @@ use super::families::{Watched, gap};
 use super::names::today;
 use super::reload::Running;
 use super::report::{Matching, Output, all_told};
+use super::syslog::{Started, Syslog};
 use super::web::Web;
 use super::{Failure, say};
 
@@ -86,6 +87,7 @@ impl Arguments {
             let by: Vec<&str> = networks.groupings().map(Grouping::label).collect();
             lines.push(format!("count sources by {}; labels: {}", by.join(", "), networks.labels().len()));
         }
+        lines.extend(self.output.syslog.effect());
         lines.push(format!("serve HTTP on {}", self.web.config().listen.join(", ")));
         lines.push(match &self.state.directory {
             Some(directory) => format!("write the evidence to {} every {} s", directory.display(), self.state.interval),
@@ -98,7 +100,8 @@ impl Arguments {
     /// What a sensor that runs by `running` is to look for from now on.
     pub(super) fn look_for(&self, running: &Settings) -> Result<(Catalog, Settings), Failure> {
         let (catalog, compiled) = self.watched.load()?;
-        let settings = Settings { compiled, ..self.matching.change(&catalog, running)? };
+        let networks = self.output.desk.networks(&running.masking)?;
+        let settings = Settings { compiled, networks, ..self.matching.change(&catalog, running)? };
         Ok((catalog, settings))
     }
 
@@ -110,13 +113,15 @@ impl Arguments {
     fn access(&self) -> Access {
         let mut access = Access::default();
         let web = self.web.config().web_config;
-        let files = self.watched.files().chain(self.matching.files()).chain(self.config.as_deref()).chain(web.as_deref());
+        let files = self.watched.files().chain(self.matching.files()).chain(self.output.desk.files());
+        let files = files.chain(self.config.as_deref()).chain(web.as_deref());
         for file in files {
             if !access.reload(file) {
                 say(&format!("{} cannot be read again once it is replaced: put it in a directory of its own", file.display()));
             }
         }
         self.state.directory.iter().for_each(|directory| access.write(directory));
+        self.output.syslog.connects_to().into_iter().for_each(|port| access.connect(port));
         // A log that is begun anew is another file.
         self.matching.events().and_then(Path::parent).into_iter().for_each(|directory| {
             access.write(if directory.as_os_str().is_empty() { Path::new(".") } else { directory });
@@ -206,8 +211,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
     gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
     let series = Some(arguments.web.series());
-    let settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
+    let mut settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
     let desk = arguments.output.desk(&settings.masking)?;
+    settings.networks.clone_from(&desk.networks);
+    let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
+    let sending = syslog.map(|Syslog { form, sending }| {
+        let log = settings.events.get_or_insert_with(|| Arc::new(Mutex::new(EventLog::unwritten())));
+        log.lock().unwrap_or_else(PoisonError::into_inner).send_to(form);
+        sending
+    });
     let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let notifier = Notifier::connect().map_err(Failure::Said)?;
@@ -223,14 +235,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let plan = Arc::new(Plan::new(catalog, settings, (threads.clock)()));
     let mut live = Live::open(Arc::clone(&plan), &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
     let server = Server::bind(arguments.web.config()).map_err(Failure::Said)?;
-    let sandbox = prepared.enter(&access).map_err(Failure::Said)?;
+    let connect = arguments.output.syslog.connects_to().is_some();
+    let sandbox = prepared.enter(&access, connect).map_err(Failure::Said)?;
+    let sending = sending.map(|sending| sending.start(move || confine(sandbox, Role::Sender { connect }))).transpose()?;
 
     let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
     if let Some(state) = &state {
         live.go_on_from(state.restore(&plan, &say));
     }
     let (mut sensor, board) = Sensor::new(Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
-    sensor.count_networks(desk.networks.clone());
     if let Some(state) = &state {
         sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
     }
@@ -249,7 +262,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     say(&format!("serving http://{}", addresses.join(", http://")));
     say(&format!("listening on {}", arguments.interfaces.join(", ")));
     notifier.ready();
-    let mut reloading = false;
+    let (mut reloading, mut networks) = (false, desk.networks.clone());
     let report = live.run(&stop, limit, &mut |state: &mut LiveState<'_, '_>| {
         if hang_up.swap(false, Ordering::Relaxed) {
             rotate.store(true, Ordering::Relaxed);
@@ -259,6 +272,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             reloading = !reloading;
             if reloading { notifier.reloading() } else { notifier.ready() }
         }
+        networks.clone_from(&state.plan.settings().networks);
         sensor.look(state);
         notifier.alive();
         if server.is_finished() {
@@ -270,7 +284,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let serving = !server.is_finished();
     stop_serving.store(true, Ordering::Relaxed);
     let served = server.join().unwrap_or_else(|_| Err("the HTTP server died: a fault of dgawatch, told above".to_owned()));
-    let whole = arguments.output.write(&report.with_desk(desk))? & all_told(plan.settings());
+    let sent = sending.is_none_or(Started::end);
+    let report = report.with_desk(Desk { networks, ..desk });
+    let whole = arguments.output.write(&report)? & all_told(plan.settings()) & sent;
     served.map_err(Failure::Said)?;
     if whole && serving { Ok(()) } else { Err(Failure::Reported) }
 }

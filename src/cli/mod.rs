@@ -29,6 +29,9 @@ mod reload;
 mod replay;
 mod report;
 mod simulate;
+mod syslog;
+#[cfg(feature = "top")]
+mod top;
 #[cfg(feature = "live")]
 mod web;
 
@@ -45,7 +48,7 @@ use clap::{Parser, Subcommand};
 /// Every machine infected with Conficker computes, from the date, the names it will ask for orders; other worms do the
 /// same. dgawatch computes the same names and finds, in DNS traffic, who asks for them. It only listens.
 #[derive(Parser)]
-#[command(name = "dgawatch", version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(name = "dgawatch", version, long_version = env!("DGAWATCH_VERSION"), max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -68,6 +71,8 @@ enum Command {
     Replay(replay::Arguments),
     #[cfg(feature = "live")]
     Live(live::Arguments),
+    #[cfg(feature = "top")]
+    Top(top::Arguments),
     #[cfg(feature = "live")]
     CheckConfig(check_config::Arguments),
     Names(names::Arguments),
@@ -111,6 +116,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         #[cfg(feature = "live")]
         Command::Live(arguments) => live::run(&arguments),
+        #[cfg(feature = "top")]
+        Command::Top(arguments) => top::run(&arguments),
         #[cfg(feature = "live")]
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Names(arguments) => names::run(&arguments),

@@ -11,7 +11,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgGroup, Args};
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::dga::{Catalog, FamilyId, Shape};
-use dgawatch::export::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
+use dgawatch::export::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, RepeatFinder, Selection, Target};
 use dgawatch::name::Name;
 use dgawatch::pipeline::{self, TakeName};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -86,6 +86,10 @@ pub(super) struct Arguments {
     quiet: bool,
 }
 
+/// Names that are remembered one by one where a format must hold each once: 25 octets each. Of more it is found out first which
+/// come twice.
+const FEW: u64 = 1 << 20;
+
 /// The first and the last of so many list days, from today on unless told.
 pub(super) fn range(date: Option<Day>, days: u32) -> Result<(Day, Day), Failure> {
     let first = date.unwrap_or_else(today);
@@ -117,8 +121,22 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let families = catalog.iter().map(|(_, family)| family.id().to_owned()).collect();
     let about = About { families, days, made: made()?, part: None };
+    let remembers = arguments.format.holds_once() || selection.older.is_some();
     let mut writer = NameWriter::new(arguments.format, about, selection, target)?;
-    let bar = progress_bar(&catalog, days, arguments.quiet || arguments.writes_to_terminal());
+    let total: u64 =
+        days.0.through(days.1).map(|day| catalog.iter().map(|(_, family)| u64::from(family.count(day))).sum::<u64>()).sum();
+    let walks_twice = remembers && total > FEW;
+    let bar = progress_bar(total * if walks_twice { 2 } else { 1 }, arguments.quiet || arguments.writes_to_terminal());
+    if walks_twice {
+        let mut finder = RepeatFinder::new()?;
+        each(&catalog, days, &mut |_, _, index, name| {
+            if index % 65_536 == 0 {
+                bar.inc(65_536);
+            }
+            finder.add(name)
+        })?;
+        writer.expect(finder.finish()?);
+    }
     let mut list: Option<(FamilyId, Day, NameList<'_>)> = None;
     each(&catalog, days, &mut |family, day, index, name| {
         let current = match &mut list {
@@ -200,12 +218,10 @@ fn known_suffixes(catalog: &Catalog) -> Vec<Name> {
 }
 
 /// On a terminal: how many names are done, how fast, how long it will take. Elsewhere nothing.
-fn progress_bar(catalog: &Catalog, days: (Day, Day), quiet: bool) -> ProgressBar {
+fn progress_bar(names: u64, quiet: bool) -> ProgressBar {
     if quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let of_day = |day| catalog.iter().map(|(_, family)| u64::from(family.count(day))).sum::<u64>();
-    let names = days.0.through(days.1).map(of_day).sum();
     let template = "{bar:12} {percent:>3} % of {human_len} names  {per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template).expect("the template is well-formed");
     ProgressBar::with_draw_target(Some(names), ProgressDrawTarget::stderr_with_hz(10)).with_style(style)

@@ -11,7 +11,19 @@ use super::flag_file::Flags;
 use super::names::today;
 
 /// Flags that a reload has take effect. All others take a restart.
-const RELOADED: [&str; 8] = ["family", "list", "watchlist", "skew", "pattern", "no-indicators", "search-suffix", "sinkholes"];
+const RELOADED: [&str; 11] = [
+    "family",
+    "list",
+    "watchlist",
+    "skew",
+    "pattern",
+    "no-indicators",
+    "search-suffix",
+    "sinkholes",
+    "networks",
+    "asn-db",
+    "country-db",
+];
 
 /// How the sensor runs.
 pub(super) struct Running {

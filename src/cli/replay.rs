@@ -19,6 +19,7 @@ use super::captures::Captures;
 use super::families::{Watched, gap};
 use super::pictures::Pictures;
 use super::report::{Matching, Output, all_told};
+use super::syslog::send_report;
 use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
@@ -48,6 +49,12 @@ pub(super) struct Arguments {
     #[command(flatten)]
     matching: Matching,
 
+    /// Which share of packets the captures lack, as whoever captured them was told (`tcpdump`: dropped by kernel), from 0 up to 1
+    ///
+    /// Numbers of hosts reckon with it.
+    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = lost)]
+    lost: f64,
+
     /// Exit with code 1 if anything was given up that could have held a DNS message: what the text report has under "Not read"
     #[arg(long)]
     strict: bool,
@@ -74,11 +81,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
     let timeline = arguments.pictures.wanted();
-    let settings = Settings { compiled, timeline, ..arguments.matching.settings(&catalog)? };
+    let settings = Settings { compiled, timeline, lost: arguments.lost, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
         return follow(arguments, &catalog, &settings);
     }
     let desk = arguments.output.desk(&settings.masking)?;
+    let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let inputs = arguments.captures.inputs();
     let cores = || thread::available_parallelism().unwrap_or(NonZero::<usize>::MIN);
     let threads = arguments.threads.unwrap_or_else(cores).get().min(MAX_THREADS);
@@ -96,7 +104,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     bar.finish_and_clear();
 
     let report = report.with_desk(desk);
-    let whole = arguments.output.write(&report)? & all_told(&settings);
+    let whole = arguments.output.write(&report)? & all_told(&settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
@@ -133,11 +141,18 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     let stop = stop()?;
     say(&format!("following {}", folders.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")));
     let desk = arguments.output.desk(&settings.masking)?;
+    let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let report = pipeline::follow(catalog, &mut follow, settings, &stop).with_desk(desk);
-    let whole = arguments.output.write(&report)? & all_told(settings);
+    let whole = arguments.output.write(&report)? & all_told(settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)
+}
+
+/// A share of packets that leaves some.
+fn lost(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..1.0).contains(share));
+    share.ok_or_else(|| "write a share from 0 up to 1, as 0.02".to_owned())
 }
 
 /// A flag that the first signal raises.

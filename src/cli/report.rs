@@ -15,6 +15,7 @@ use dgawatch::watchlist::{Patterns, SearchList};
 
 use super::decoding::Decoding;
 use super::desk::DeskFlags;
+use super::syslog::SyslogFlags;
 use super::{Failure, say};
 
 #[derive(Args)]
@@ -90,8 +91,22 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources, sinkholes) = (self.skew, self.max_sources as usize, self.sinkholes()?);
-        let (series, compiled, timeline) = (None, None, false);
-        Ok(Settings { skew, max_sources, decode, patterns, search_list, sinkholes, masking, events, series, compiled, timeline })
+        let (series, compiled, timeline, networks, lost) = (None, None, false, None, 0.0);
+        Ok(Settings {
+            skew,
+            max_sources,
+            lost,
+            decode,
+            patterns,
+            search_list,
+            sinkholes,
+            masking,
+            networks,
+            events,
+            series,
+            compiled,
+            timeline,
+        })
     }
 
     /// The same for a sensor that runs by other settings: only what it looks for changes.
@@ -169,7 +184,10 @@ pub(super) struct Output {
     top: usize,
 
     #[command(flatten)]
-    desk: DeskFlags,
+    pub(super) desk: DeskFlags,
+
+    #[command(flatten)]
+    pub(super) syslog: SyslogFlags,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -188,13 +206,15 @@ enum Format {
     Xarf,
     /// Infected sources as events in ArcSight's Common Event Format, one a line
     Cef,
+    /// What names resolved to that lead to no known sinkhole, in the Common Output Format of passive DNS, one JSON object a line
+    Cof,
 }
 
 impl Format {
     /// Where it is for abuse desks.
     const fn abuse(self) -> Option<AbuseFormat> {
         match self {
-            Self::Text | Self::Json | Self::Csv => None,
+            Self::Text | Self::Json | Self::Csv | Self::Cof => None,
             Self::Shadowserver => Some(AbuseFormat::Shadowserver),
             Self::Intelmq => Some(AbuseFormat::Intelmq),
             Self::Xarf => Some(AbuseFormat::Xarf),
@@ -222,6 +242,7 @@ impl Output {
         let format = match self.format {
             Format::Json => ReportFormat::Json,
             Format::Csv => ReportFormat::Csv,
+            Format::Cof => ReportFormat::Cof,
             _ => ReportFormat::Text { top: self.top },
         };
         let captures = report.captures();

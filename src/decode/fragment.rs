@@ -12,7 +12,7 @@ use std::net::IpAddr;
 use etherparse::IpNumber;
 use lru::LruCache;
 
-use super::ip::Fragment;
+use super::ip::{Ends, Fragment};
 use super::outcome::{GivenUp, GivenUpCounts};
 use crate::day::Timestamp;
 
@@ -54,8 +54,7 @@ pub(super) struct Part<'a> {
 #[derive(Debug)]
 pub(super) struct Joined {
     pub(super) time: Timestamp,
-    pub(super) source: IpAddr,
-    pub(super) destination: IpAddr,
+    pub(super) ends: Ends,
     pub(super) protocol: IpNumber,
     pub(super) packets: u8,
     pub(super) payload: Vec<u8>,
@@ -234,8 +233,7 @@ impl Datagrams {
         let (protocol, packets) = (entry.protocol, entry.packets);
         self.octets -= entry.clear(State::Done);
         entry.since = part.time;
-        let &Key { source, destination, .. } = key;
-        Some(Joined { time: part.time, source, destination, protocol, packets, payload, whole: true })
+        Some(Joined { time: part.time, ends: key.ends(), protocol, packets, payload, whole: true })
     }
 
     /// Gives up those that waited too long.
@@ -275,10 +273,15 @@ impl Datagrams {
     }
 }
 
+impl Key {
+    fn ends(&self) -> Ends {
+        Ends::new(self.source, self.destination)
+    }
+}
+
 impl Joined {
     fn start(key: &Key, time: Timestamp, protocol: IpNumber, packets: u8, payload: Vec<u8>) -> Self {
-        let &Key { source, destination, .. } = key;
-        Self { time, source, destination, protocol, packets, payload, whole: false }
+        Self { time, ends: key.ends(), protocol, packets, payload, whole: false }
     }
 }
 

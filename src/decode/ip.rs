@@ -12,32 +12,64 @@ use super::Outcome;
 /// Extension headers that may follow each other: each kind once, destination options twice (RFC 8200 §4.1), and some to spare.
 const MAX_EXTENSIONS: usize = 16;
 
-/// Source and destination.
+/// Source and destination as they stand in a header, 8 octets or 32: most packets end before anyone asks for them, and a
+/// slice is all that has to be carried until then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Addresses<'a> {
-    /// As they stand in an IPv4 header: most packets end before anyone asks for them.
-    V4(&'a [u8; 8]),
-    /// As they stand in an IPv6 header.
-    V6(&'a [u8; 32]),
-    /// Of a packet that is gone.
-    Kept(IpAddr, IpAddr),
-}
+pub(super) struct Addresses<'a>(&'a [u8]);
 
-impl Addresses<'_> {
+impl<'a> Addresses<'a> {
+    pub(super) const fn v4(octets: &'a [u8; 8]) -> Self {
+        Self(octets)
+    }
+
+    pub(super) const fn v6(octets: &'a [u8; 32]) -> Self {
+        Self(octets)
+    }
+
     pub(super) fn source(self) -> IpAddr {
-        match self {
-            Self::V4(&[a, b, c, d, ..]) => Ipv4Addr::new(a, b, c, d).into(),
-            Self::V6(octets) => Ipv6Addr::from(*octets.first_chunk::<16>().expect("32 octets begin with 16")).into(),
-            Self::Kept(source, _) => source,
-        }
+        address(self.0.split_at(self.0.len() / 2).0)
     }
 
     pub(super) fn destination(self) -> IpAddr {
-        match self {
-            Self::V4(&[.., a, b, c, d]) => Ipv4Addr::new(a, b, c, d).into(),
-            Self::V6(octets) => Ipv6Addr::from(*octets.last_chunk::<16>().expect("32 octets end with 16")).into(),
-            Self::Kept(_, destination) => destination,
+        address(self.0.split_at(self.0.len() / 2).1)
+    }
+}
+
+fn address(octets: &[u8]) -> IpAddr {
+    match <[u8; 16]>::try_from(octets) {
+        Ok(octets) => Ipv6Addr::from(octets).into(),
+        Err(_) => Ipv4Addr::from(*octets.first_chunk::<4>().expect("addresses take 4 octets or 16")).into(),
+    }
+}
+
+/// Source and destination of a packet that is gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    octets: [u8; 32],
+    length: usize,
+}
+
+impl Ends {
+    /// Of two addresses of one version, as one header had them.
+    pub(super) fn new(source: IpAddr, destination: IpAddr) -> Self {
+        let (mut octets, mut length) = ([0; 32], 8);
+        if let (IpAddr::V4(source), IpAddr::V4(destination)) = (source, destination) {
+            octets[..4].copy_from_slice(&source.octets());
+            octets[4..8].copy_from_slice(&destination.octets());
+        } else {
+            let wide = |address| match address {
+                IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+                IpAddr::V6(address) => address.octets(),
+            };
+            octets[..16].copy_from_slice(&wide(source));
+            octets[16..].copy_from_slice(&wide(destination));
+            length = 32;
         }
+        Self { octets, length }
+    }
+
+    pub(super) fn addresses(&self) -> Addresses<'_> {
+        Addresses(&self.octets[..self.length])
     }
 }
 
@@ -84,7 +116,7 @@ pub(super) fn v4(data: &[u8]) -> Result<Packet<'_>, Outcome> {
         offset: u32::from(header.fragments_offset().value()) * 8,
         more: header.more_fragments(),
     });
-    let addresses = Addresses::V4(header.slice()[12..].first_chunk().ok_or(Outcome::Short)?);
+    let addresses = Addresses::v4(header.slice()[12..].first_chunk().ok_or(Outcome::Short)?);
     Ok(Packet { addresses, protocol: header.protocol(), payload, missing, fragment })
 }
 
@@ -100,7 +132,7 @@ pub(super) fn v6(data: &[u8]) -> Result<Packet<'_>, Outcome> {
         0 => (rest, 0),
         length => (&rest[..length.min(rest.len())], length.saturating_sub(rest.len()) as u32),
     };
-    let addresses = Addresses::V6(header.slice()[8..].first_chunk().ok_or(Outcome::Short)?);
+    let addresses = Addresses::v6(header.slice()[8..].first_chunk().ok_or(Outcome::Short)?);
     let packet = Packet { addresses, protocol: header.next_header(), payload, missing, fragment: None };
     if packet.protocol == IpNumber::UDP { Ok(packet) } else { extensions(packet) }
 }

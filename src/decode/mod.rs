@@ -70,7 +70,8 @@ impl Config {
     #[inline]
     fn is_dns(&self, source: u16, destination: u16) -> bool {
         let is = |port: u16| self.ports[usize::from(port / 64)] >> (port % 64) & 1 > 0;
-        is(source) || is(destination)
+        // Both: which of them it is cannot be guessed.
+        is(source) | is(destination)
     }
 }
 
@@ -259,7 +260,7 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
                 if header[0] != 0x45 || u16::from_be_bytes([header[6], header[7]]) & FRAGMENT > 0 {
                     return Err(None);
                 }
-                let addresses = ip::Addresses::V4(header.last_chunk().ok_or(None)?);
+                let addresses = ip::Addresses::v4(header.last_chunk().ok_or(None)?);
                 break (header[9], addresses, &data[..length.min(data.len())]);
             }
             0x86DD => {
@@ -268,7 +269,7 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
                 if header[0] >> 4 != 6 || length == 0 {
                     return Err(None);
                 }
-                let addresses = ip::Addresses::V6(header.last_chunk().ok_or(None)?);
+                let addresses = ip::Addresses::v6(header.last_chunk().ok_or(None)?);
                 break (header[6], addresses, &data[..length.min(data.len())]);
             }
             kind if walk::is_tag(kind) => rest = packet.get(2..).ok_or(None)?,

@@ -77,7 +77,7 @@ impl Containment {
         // That not all of `count` held names are blocked.
         let useful = |count: u64| match count {
             0 => 0.0,
-            _ => -(count as f64 * blocked.ln()).exp_m1(),
+            _ => -libm::expm1(count as f64 * libm::log(blocked)),
         };
         let mut sum = 1.0;
         let mut reached = useful(mode);
@@ -142,7 +142,7 @@ impl Containment {
 
 /// What is reached in so many days, a new list each, when `reach` is reached in one.
 pub fn over_days(reach: f64, days: f64) -> f64 {
-    -(days * (-reach.clamp(0.0, 1.0)).ln_1p()).exp_m1()
+    -libm::expm1(days * libm::log1p(-reach.clamp(0.0, 1.0)))
 }
 
 /// 95 % interval of the mean of a Poisson distribution that gave `count`.
@@ -154,7 +154,8 @@ fn poisson(count: u64) -> (f64, f64) {
     if count >= 100 {
         return (n - Z * n.sqrt(), n + Z * n.sqrt());
     }
-    let byar = |n: f64, z: f64| n * (1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt())).powi(3);
+    let cube = |root: f64| root * root * root;
+    let byar = |n: f64, z: f64| n * cube(1.0 - 1.0 / (9.0 * n) + z / (3.0 * n.sqrt()));
     (if count == 0 { 0.0 } else { byar(n, -Z) }, byar(n + 1.0, Z))
 }
 

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::report::printable;
-use super::{Grouping, Networks, Origin};
+use super::{Grouping, Networks, Origin, json};
 
 /// How a comparison is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -257,7 +257,7 @@ impl Comparison {
             networks: Vec<Totals<'a>>,
             sources: &'a [Row],
         }
-        serde_json::to_writer(&mut *out, &Whole { about: self, networks: self.totals(), sources: &self.rows })?;
+        json::write(&Whole { about: self, networks: self.totals(), sources: &self.rows }, out)?;
         writeln!(out)
     }
 
@@ -278,9 +278,10 @@ impl Comparison {
                 &row.last_seen,
             ];
             // A spreadsheet would take such a cell for a formula.
-            table.write_record(
-                cells.map(|cell| if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell.to_owned() }),
-            )?;
+            table.write_record(cells.map(|cell| {
+                let cell = printable(cell);
+                if cell.starts_with(['=', '+', '-', '@']) { format!("'{cell}") } else { cell }
+            }))?;
         }
         table.flush()
     }

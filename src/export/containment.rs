@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::json;
 use super::plot::{self, Curve};
 use super::report::grouped;
 use crate::dga::{Containment, over_days};
@@ -101,7 +102,7 @@ impl ContainmentReport {
         match format {
             ContainmentFormat::Text => self.text(out),
             ContainmentFormat::Json => {
-                serde_json::to_writer(&mut *out, &self.object())?;
+                json::write(&self.object(), out)?;
                 writeln!(out)
             }
         }

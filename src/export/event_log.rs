@@ -1,4 +1,4 @@
-//! Where events are written, a line each: a file that may be rotated, or standard output.
+//! Where events are written, a line each: a file that may be rotated, or standard output; and who is sent them beside.
 //!
 //! A disk that is full or a reader that has gone must never stop whoever tells of events: a line that is not taken is kept
 //! and tried again with the next, up to a bound, and counted beyond. A line of which only a part was taken is finished
@@ -11,12 +11,16 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::SyslogForm;
+
 /// Octets kept of lines that were not taken.
 const MOST_HELD: usize = 1 << 20;
 
 /// What became of lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventCounts {
+    /// Lines that were to be written: the sum of those that were, those that were given up and those that wait.
+    pub told: u64,
     /// Lines that were written.
     pub written: u64,
     /// Attempts to write, or to open the file again, that failed.
@@ -27,17 +31,40 @@ pub struct EventCounts {
 
 /// A place for lines.
 pub struct EventLog {
-    /// None is standard output.
+    /// None is standard output, or nothing.
     path: Option<PathBuf>,
-    out: Box<dyn Write + Send>,
+    /// None where lines are only sent.
+    out: Option<Box<dyn Write + Send>>,
     /// Lines that are not written yet.
     held: Vec<u8>,
     /// How much of the first of them is.
     begun: usize,
     counts: EventCounts,
+    syslog: Option<SyslogForm>,
 }
 
 impl EventLog {
+    /// One that writes nothing.
+    pub const fn unwritten() -> Self {
+        let counts = EventCounts { told: 0, written: 0, failures: 0, lost: 0 };
+        Self { path: None, out: None, held: vec![], begun: 0, counts, syslog: None }
+    }
+
+    /// Sends events as messages too.
+    pub fn send_to(&mut self, syslog: SyslogForm) {
+        self.syslog = Some(syslog);
+    }
+
+    /// Makes messages of events, where they are sent.
+    pub const fn syslog(&mut self) -> Option<&mut SyslogForm> {
+        self.syslog.as_mut()
+    }
+
+    /// Whether lines are written.
+    pub const fn is_written(&self) -> bool {
+        self.out.is_some()
+    }
+
     /// Appends to a file, which is made if there is none, or to standard output for `-`.
     ///
     /// # Errors
@@ -57,11 +84,15 @@ impl EventLog {
     }
 
     fn over(out: Box<dyn Write + Send>) -> Self {
-        Self { path: None, out, held: vec![], begun: 0, counts: EventCounts::default() }
+        Self { out: Some(out), ..Self::unwritten() }
     }
 
     /// Writes a line, which must not hold another, or keeps it for later.
     pub fn append(&mut self, line: &[u8]) {
+        if self.out.is_none() {
+            return;
+        }
+        self.counts.told += 1;
         if self.held.len() + line.len() < MOST_HELD {
             self.held.extend_from_slice(line);
             self.held.push(b'\n');
@@ -73,8 +104,9 @@ impl EventLog {
 
     /// Tries once to write what was kept.
     pub fn flush(&mut self) {
+        let Some(out) = &mut self.out else { return };
         while self.begun < self.held.len() {
-            match self.out.write(&self.held[self.begun..]) {
+            match out.write(&self.held[self.begun..]) {
                 Ok(0) => return self.fail(),
                 Ok(taken) => self.begun += taken,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -93,7 +125,7 @@ impl EventLog {
         let Some(path) = &self.path else { return Ok(()) };
         match open(path) {
             Ok(file) => {
-                self.out = Box::new(file);
+                self.out = Some(Box::new(file));
                 self.begun = 0;
                 self.flush();
                 Ok(())
@@ -206,7 +238,7 @@ mod tests {
         let mut log = EventLog::over(Box::new(small.clone()));
         (0..3_000).for_each(|_| log.append(&[b'x'; 999]));
         let kept = MOST_HELD as u64 / 1_000;
-        assert_eq!(log.counts(), EventCounts { written: 0, failures: 3_000, lost: 3_000 - kept });
+        assert_eq!(log.counts(), EventCounts { told: 3_000, written: 0, failures: 3_000, lost: 3_000 - kept });
         small.0.lock().unwrap().1 = usize::MAX;
         log.append(b"last");
         assert_eq!(log.counts().written + log.counts().lost, 3_001);
@@ -233,7 +265,7 @@ mod tests {
         // A line begun in a file that is gone begins anew.
         let small = Small::default();
         small.0.lock().unwrap().1 = 3;
-        log.out = Box::new(small);
+        log.out = Some(Box::new(small));
         log.append(b"five");
         log.reopen().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "four\nfive\n");

@@ -2,13 +2,16 @@
 //! docs/EVENTS.md describes them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
+use syslog_fmt::Severity;
 
+use super::Networks;
 use super::event_log::EventLog;
+use super::json;
 use crate::day::Day;
-use crate::dga::{Catalog, FamilyId};
+use crate::dga::{Catalog, Family, FamilyId};
 use crate::ledger::{Evidence, Exposure, Key, Learned, News, Rendezvous, Revelation, Verdict};
 use crate::watchlist::Lists;
 
@@ -92,7 +95,7 @@ struct SourceEvent<'a> {
     known_collisions: u32,
     first_seen: String,
     last_seen: String,
-    names: Vec<String>,
+    names: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -110,9 +113,13 @@ struct DailySummary<'a> {
 }
 
 impl<'a> Events<'a> {
-    /// Writes to `log`; names come from `lists`.
-    pub const fn new(catalog: &'a Catalog, lists: &'a dyn Lists, log: Arc<Mutex<EventLog>>) -> Self {
-        Self { catalog, lists, log, told: BTreeMap::new() }
+    /// Writes to `log`; names come from `lists`, and where sources are from `networks`.
+    pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, networks: Option<&Arc<Networks>>, log: Arc<Mutex<EventLog>>) -> Self {
+        let events = Self { catalog, lists, log, told: BTreeMap::new() };
+        if let Some(syslog) = events.log().syslog() {
+            syslog.know(networks);
+        }
+        events
     }
 
     /// Tells that a source has a verdict.
@@ -129,23 +136,13 @@ impl<'a> Events<'a> {
         }
         let family = self.catalog.family(key.family);
         let list = self.lists.get(key.family, family.edition(key.list_day));
-        self.write(&SourceEvent {
-            schema: 1,
-            event: verdict.label(),
-            time: evidence.last_seen.to_string(),
-            source: key.source.to_string(),
-            source_port: evidence.port,
-            transport: evidence.transport.label(),
-            family: family.id(),
-            list_day: key.list_day.to_string(),
-            matches: evidence.matches,
-            responses: evidence.responses,
-            distinct_names: evidence.distinct_names(),
-            known_collisions: evidence.collisions(),
-            first_seen: evidence.first_seen.to_string(),
-            last_seen: evidence.last_seen.to_string(),
-            names: evidence.names().take(NAMES).map(|place| list.names().name(place).to_string()).collect(),
-        });
+        let names: Vec<String> = evidence.names().take(NAMES).map(|place| list.names().name(place).to_string()).collect();
+        let json = source_event(key, evidence, *verdict, family, &names);
+        let log = &mut *self.log();
+        log.append(json.as_bytes());
+        if let Some(syslog) = log.syslog() {
+            syslog.source((key, evidence, *verdict), family, &names, &json);
+        }
     }
 
     /// Tells what a response made known: a name that leads somewhere, who was told, where so many lead that it is taken for a
@@ -157,29 +154,31 @@ impl<'a> Events<'a> {
         told.exposed += u64::from(exposed.is_some());
         let (rendezvous_told, exposed_told) = (told.rendezvous <= MOST_TOLD, told.exposed <= MOST_TOLD);
         if *is_new && rendezvous_told {
-            self.write(&self.rendezvous(revelation, "rendezvous"));
+            self.write(Severity::Warning, "rendezvous", &self.rendezvous(revelation, "rendezvous"));
         }
         if let Some((source, Exposure { first_seen, port, transport, .. })) = exposed
             && exposed_told
         {
-            self.write(&RendezvousEvent {
+            let event = RendezvousEvent {
                 time: first_seen.to_string(),
                 source: Some(source.to_string()),
                 source_port: Some(*port),
                 transport: Some(transport.label()),
                 verdict: verdict.map(Verdict::label),
                 ..self.rendezvous(revelation, "exposed")
-            });
+            };
+            self.write(Severity::Warning, event.event, &event);
         }
         if let Some(Learned { family, address, names, last_seen, .. }) = learned {
-            self.write(&LearnedEvent {
+            let event = LearnedEvent {
                 schema: 1,
                 event: "sinkhole_learned",
                 time: last_seen.to_string(),
                 family: self.catalog.family(*family).id(),
                 address: address.to_string(),
                 names_there: *names,
-            });
+            };
+            self.write(Severity::Info, event.event, &event);
         }
     }
 
@@ -233,13 +232,49 @@ impl<'a> Events<'a> {
                 summary.matches += evidence.matches;
                 summary.responses += evidence.responses;
             }
-            self.write(&summary);
+            self.write(Severity::Info, summary.event, &summary);
         }
     }
 
-    fn write(&self, event: &impl Serialize) {
-        let line = serde_json::to_vec(event).expect("texts and numbers are JSON, and memory takes everything");
-        // Nothing is left half done under the lock.
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).append(&line);
+    /// Writes what is no source's verdict.
+    fn write(&self, severity: Severity, label: &str, event: &impl Serialize) {
+        let json = line(event);
+        let log = &mut *self.log();
+        log.append(json.as_bytes());
+        if let Some(syslog) = log.syslog() {
+            syslog.other(severity, label, &json);
+        }
     }
+
+    fn log(&self) -> MutexGuard<'_, EventLog> {
+        // Nothing is left half done under the lock.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is told of a source, as JSON: its verdict on a list of `family`, of which `names` are the first that it asked for.
+pub(super) fn source_event(key: &Key, evidence: &Evidence, verdict: Verdict, family: &dyn Family, names: &[String]) -> String {
+    line(&SourceEvent {
+        schema: 1,
+        event: verdict.label(),
+        time: evidence.last_seen.to_string(),
+        source: key.source.to_string(),
+        source_port: evidence.port,
+        transport: evidence.transport.label(),
+        family: family.id(),
+        list_day: key.list_day.to_string(),
+        matches: evidence.matches,
+        responses: evidence.responses,
+        distinct_names: evidence.distinct_names(),
+        known_collisions: evidence.collisions(),
+        first_seen: evidence.first_seen.to_string(),
+        last_seen: evidence.last_seen.to_string(),
+        names,
+    })
+}
+
+fn line(event: &impl Serialize) -> String {
+    let mut line = vec![];
+    json::write(event, &mut line).expect("texts and numbers are JSON, and memory takes everything");
+    String::from_utf8(line).expect("JSON is text")
 }

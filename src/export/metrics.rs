@@ -192,6 +192,12 @@ fn housekeeping(snapshot: &Snapshot, to: &mut Families) {
             let labels = [("output", output.name), ("result", result)];
             to.counter("dgawatch_output_writes_total", "What was written, or could not be.", &labels, count);
         }
+        if let Some(lines) = &output.lines {
+            let of = [("output", output.name)];
+            to.counter("dgawatch_output_events_total", "Events that an output was given.", &of, lines.told);
+            to.counter("dgawatch_output_events_dropped_total", "Events that were given up.", &of, lines.dropped);
+            to.gauge("dgawatch_output_events_waiting", "Events that wait to be written.", &of, lines.waiting as f64);
+        }
     }
     to.counter("dgawatch_clock_steps_total", "Steps of the system's clock.", &[], snapshot.clock_steps);
     for (result, count) in [("success", snapshot.reloads.done), ("failure", snapshot.reloads.failed)] {

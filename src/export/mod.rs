@@ -4,6 +4,7 @@
 //! Everything is written as it goes, so that its size costs no memory. What a stranger chose (names, addresses) is
 //! escaped where it would mean something to a terminal, a spreadsheet or a parser.
 
+mod cof;
 mod collisions;
 mod comparison;
 mod containment;
@@ -11,6 +12,7 @@ mod event_log;
 mod events;
 #[cfg(feature = "http")]
 pub mod http;
+mod json;
 mod lists;
 mod messages;
 #[cfg(feature = "http")]
@@ -22,14 +24,24 @@ mod report;
 pub mod series;
 pub mod snapshot;
 mod state;
+mod syslog;
 mod target;
 
+/// Figures and words for people, the same wherever they are shown.
+pub mod figures {
+    pub use super::page::{ago, second, share};
+    pub use super::report::{grouped, printable, size};
+}
+
+pub use self::cof::{Resolution, write_cof};
 pub use self::collisions::{Collision, Collisions, CollisionsFormat, Listing, Sight};
 pub use self::comparison::{Comparison, ComparisonFormat};
 pub use self::containment::{Blocking, ContainmentFormat, ContainmentReport};
 pub use self::event_log::{EventCounts, EventLog};
 pub use self::events::Events;
-pub use self::lists::{About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, Selection, Target};
+pub use self::lists::{
+    About, NameCounts, NameList, NameWriter, NamesFormat, Part, Registry, RepeatFinder, Repeats, Selection, Target,
+};
 pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
@@ -37,4 +49,7 @@ pub use self::networks::{Grouping, Networks, Origin};
 pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
+pub use self::syslog::{
+    SyslogCounts, SyslogForm, SyslogLink, SyslogPayload, SyslogQueue, SyslogReceiver, SyslogSender, SyslogTls,
+};
 pub use self::target::write_whole;

@@ -278,8 +278,21 @@ pub struct Output {
     pub name: &'static str,
     /// Lines or files that were written.
     pub written: u64,
-    /// Those that could not be.
+    /// Attempts that failed.
     pub failed: u64,
+    /// What became of events, where it is events that it takes.
+    pub lines: Option<EventLines>,
+}
+
+/// What became of the events that an output was given: those that were written, were dropped and wait are all of them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EventLines {
+    /// Events that it was given.
+    pub told: u64,
+    /// Those that were given up.
+    pub dropped: u64,
+    /// Those that wait.
+    pub waiting: u64,
 }
 
 /// Reloads of configuration and lists.

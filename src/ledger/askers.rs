@@ -45,6 +45,12 @@ pub(super) struct Popularity {
 }
 
 impl Popularity {
+    /// Whether anybody asked for a name.
+    #[inline]
+    pub(super) fn knows(&self, name: ListedName) -> bool {
+        self.names.contains_key(&name)
+    }
+
     /// One more asker of a name, who is one of many or not.
     pub(super) fn add(&mut self, name: ListedName, of_many: bool) {
         if self.names.len() >= BOUND && !self.names.contains_key(&name) {

@@ -69,6 +69,12 @@ impl Evidence {
         }
     }
 
+    /// Reads what adding a name would read, so that it comes from memory along with that of others; what it tells means nothing.
+    #[inline]
+    pub(super) fn peek(&self, index: u32) -> bool {
+        self.trace.as_ref().is_some_and(|trace| trace.peek()) ^ self.names.contains(index)
+    }
+
     /// Adds a hit; `room` is what the names of all evidence may still take.
     #[inline]
     pub(super) fn add(&mut self, hit: &Hit, room: &mut usize) -> Inserted {
@@ -97,7 +103,7 @@ impl Evidence {
         };
         let distinct = self.distinct_names();
         self.aside = 0;
-        if distinct <= FEW_TO_SET_ASIDE {
+        if distinct <= FEW_TO_SET_ASIDE && popularity.set_aside(key.family, key.list_day, rule.list) > 0 {
             let impure = self.names().filter(|index| popularity.is_impure((key.family, key.list_day, *index), rule.list));
             self.aside = impure.count() as u16;
         }

@@ -173,6 +173,11 @@ impl Rows {
         (&slot.key, &mut slot.evidence)
     }
 
+    /// The weight by which a row is queued.
+    pub(super) fn weight(&self, place: u32) -> usize {
+        self.slots[place as usize].weight.into()
+    }
+
     /// Puts a row into the queue of its weight, if that changed; returns the weight before and now.
     #[inline]
     pub(super) fn weigh(&mut self, place: u32) -> (usize, usize) {

@@ -112,7 +112,7 @@ impl Rule {
             Some(Habit::Sample { names, pace }) => {
                 let list = f64::from(self.list);
                 let unseen = (list - distinct as f64).max(3.0);
-                let hosts = (unseen / list).ln() / (-f64::from(names) / list).ln_1p();
+                let hosts = libm::log(unseen / list) / libm::log1p(-f64::from(names) / list);
                 f64::from(most) * pace / 10.0 > 5.0f64.mul_add(hosts, 5.0)
             }
             // A host takes over two minutes for a round, a reader a few seconds. Where many hosts make rounds at once, names
@@ -175,6 +175,10 @@ mod tests {
         assert_eq!(needed, [(3, 3), (3, 3), (4, 10), (6, 871), (3, 3), (u16::MAX, u16::MAX), (3, 3)]);
         assert!(rules.iter().all(|rule| rule.expected_false() <= ALLOWED));
         assert_eq!(rules.iter().map(|rule| rule.step).collect::<Vec<_>>(), [4, 4, 0, 0, 0, 0, 0]);
+        // How many clients there are does not matter to the worm's own lists.
+        for (rule, clients) in rules[..3].iter().flat_map(|rule| [1e3, 1e6, 1e8].map(|clients| (rule, clients))) {
+            assert!(threshold(rule.background, clients, ALLOWED) <= u64::from(rule.needed), "{clients}");
+        }
         // 0.1 names a source and day, of a million sources.
         assert_eq!(rules[2].measured(0.1).needed, 6);
         assert_eq!(rules[3].measured(0.0), rules[3]);

@@ -12,27 +12,10 @@ use super::rows::{INFECTED, Rows, WEIGHTS};
 use super::rule::{Rules, Standard};
 use super::sightings::Sightings;
 use super::trace::{TRACE, Trace};
-use super::{Evidence, Hit, Recent, Rule, Seen, Sighting, Verdict};
+use super::{Evidence, Hit, Key, Recent, Rule, Seen, Sighting, Verdict};
 use crate::day::{Day, Timestamp};
 use crate::dga::FamilyId;
 use crate::watchlist::PatternId;
-
-/// Whose evidence it is; sorts as reports do: family, list day, then source by number, IPv4 first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// The family's place in the catalog.
-    pub family: FamilyId,
-    /// The day whose list was met.
-    pub list_day: Day,
-    /// Who asked, or was answered.
-    pub source: IpAddr,
-}
-
-impl Key {
-    const fn of(hit: &Hit) -> Self {
-        Self { family: hit.matched.family, list_day: hit.matched.list_day, source: hit.source }
-    }
-}
 
 /// Evidence that is kept, up to a bound, all memory for it set aside at once.
 ///
@@ -138,6 +121,12 @@ impl Ledger {
             for (place, hit) in places.iter_mut().zip(hits) {
                 *place = self.rows.find(&Key::of(hit));
             }
+            // What hangs on them lies elsewhere again, and who asks for each name in a third place.
+            let known = places.iter().zip(hits).filter(|(place, Hit { matched, .. })| {
+                place.is_some_and(|place| self.rows.row(place).1.peek(matched.index))
+                    ^ self.popularity.knows((matched.family, matched.list_day, matched.index))
+            });
+            std::hint::black_box(known.count());
             for (place, hit) in places.into_iter().zip(hits) {
                 if let Some(news) = self.add_at(place, hit) {
                     tell(&news);
@@ -194,7 +183,7 @@ impl Ledger {
 
     /// Counts a source that asks for a name that is new to it, and judges the source where that decides.
     fn ask(&mut self, key: &Key, place: u32, hit: &Hit, rule: &Rule) {
-        let (_, evidence) = self.rows.judge(place);
+        let (_, evidence) = self.rows.row(place);
         let (distinct, many) = (evidence.distinct_names(), u64::from(rule.needed));
         self.popularity.add((key.family, key.list_day, hit.matched.index), distinct >= many);
         if distinct == many {
@@ -202,7 +191,8 @@ impl Ledger {
                 self.popularity.promote((key.family, key.list_day, index));
             }
         }
-        if distinct >= many && distinct <= FEW_TO_SET_ASIDE {
+        // Whoever is infected is judged again when somebody wants to know.
+        if distinct >= many && distinct <= FEW_TO_SET_ASIDE && self.rows.weight(place) < INFECTED {
             let (key, evidence) = self.rows.judge(place);
             evidence.judge(key, rule, &self.popularity, &self.servers, false);
         }
@@ -384,7 +374,7 @@ impl Ledger {
     fn measured_rules(&self) -> Rules {
         let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
         let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
-        for (key, evidence) in self.rows.iter().filter(|_| any) {
+        for (key, evidence) in any.then(|| self.rows.iter()).into_iter().flatten() {
             if let Some((of, times)) = self.rule(key.family).placebo_of {
                 let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
                 (*all, *one) = (times, *one + 1);

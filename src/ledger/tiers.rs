@@ -3,14 +3,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use roaring::RoaringBitmap;
+
 use super::census::Row;
 use super::{Evidence, Role};
 
 /// What a resolver asks for its clients it asks within so many seconds.
 const FOLLOWS: f64 = 3.0;
 
-/// Rounds of one host start at the same time wherever they are seen, to so many seconds; in so many rounds by chance once
-/// in 50 million pairs.
+/// Of two hosts whose rounds fall together by chance each asks within that time after the other for one name in 25: it is
+/// that long in 180 s of a round, on either side.
+const FOLLOWS_AT_ALL: f64 = 0.08;
+
+/// Rounds of one host start at the same time wherever they are seen, to so many seconds. Those of two hosts may, and then do
+/// so again and again.
 const SAME_START: f64 = 15.0;
 const SAME_ROUNDS: usize = 3;
 
@@ -24,8 +30,8 @@ pub(super) fn upstream(rows: &[Row<'_>], infected: &[bool], times: &[Vec<Vec<f64
         first += of_day.len();
         if places.len() > 1 {
             by_names(rows, &places, times, &mut upstream);
-            by_lookups(rows, &places, times, &mut upstream);
-            by_rounds(rows, &places, &mut upstream);
+            let following = by_lookups(rows, &places, times, &mut upstream);
+            by_rounds(rows, &places, &following, &mut upstream);
         }
     }
     upstream
@@ -43,20 +49,21 @@ fn by_names(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstrea
         return;
     }
     let clients = places.iter().filter(|place| !is_server(rows[**place].1));
-    let asked: BTreeSet<u32> = clients.flat_map(|place| rows[*place].1.names()).collect();
+    let asked: RoaringBitmap = clients.flat_map(|place| rows[*place].1.names()).collect();
     for place in servers {
         let evidence = rows[place].1;
-        let known = evidence.names().filter(|index| asked.contains(index)).count() as f64;
+        let known = evidence.names().filter(|index| asked.contains(*index)).count() as f64;
         let names = evidence.distinct_names() as f64;
         // As many of any other names would be among those asked for.
-        let highest = asked.last().copied().max(evidence.names().last()).unwrap_or(0);
+        let highest = asked.max().max(evidence.names().last()).unwrap_or(0);
         let chance = asked.len() as f64 / (f64::from(highest) + 1.0);
         upstream[place] = known >= 0.5 * names && known / names > (chance + 0.3).min(0.99);
     }
 }
 
-/// Whoever asks within seconds after others, for half of its lookups, asks for them.
-fn by_lookups(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) {
+/// Whoever asks within seconds after others, for half of its lookups, asks for them. Tells also who does so for some, more
+/// than chance would have it: more of its clients' lookups may be missing.
+fn by_lookups(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstream: &mut [bool]) -> BTreeSet<usize> {
     let names = places.iter().map(|place| times[*place].len()).max().unwrap_or(0);
     let mut total: HashMap<usize, (usize, usize)> = HashMap::new();
     let (mut earliest, mut latest, mut all) = (f64::INFINITY, f64::NEG_INFINITY, 0_usize);
@@ -83,18 +90,24 @@ fn by_lookups(rows: &[Row<'_>], places: &[usize], times: &[Vec<Vec<f64>>], upstr
             *count += 1;
         }
     }
+    let mut following = BTreeSet::new();
     for place in places {
         let Some((followed, count)) = total.get(place) else { continue };
         // What others ask for anyway within that time.
         let others = (all - count) as f64 / names.max(1) as f64;
         let chance = (others * FOLLOWS / (latest - earliest).max(FOLLOWS)).min(1.0);
         let share = *followed as f64 / *count as f64;
-        upstream[*place] |= share >= 0.5 && share >= 2.0 * chance;
+        let above_chance = (share - chance) / (1.0 - chance).max(1e-9);
+        upstream[*place] |= above_chance >= 0.5;
+        if above_chance >= FOLLOWS_AT_ALL && share >= 2.0 * chance {
+            following.insert(*place);
+        }
     }
+    following
 }
 
 /// Whoever starts its rounds when another does, again and again, is the same host seen from further away.
-fn by_rounds(rows: &[Row<'_>], places: &[usize], upstream: &mut [bool]) {
+fn by_rounds(rows: &[Row<'_>], places: &[usize], following: &BTreeSet<usize>, upstream: &mut [bool]) {
     let starts: Vec<(usize, Vec<f64>)> = places
         .iter()
         .filter(|place| !upstream[**place])
@@ -123,7 +136,7 @@ fn by_rounds(rows: &[Row<'_>], places: &[usize], upstream: &mut [bool]) {
         // The nearest to the host is no server, and asks first.
         let nearness = |at: usize| (is_server(rows[starts[at].0].1), starts[at].1[0], rows[starts[at].0].0.source);
         let nearer = |other: &usize| nearness(*other).partial_cmp(&nearness(at)) == Some(std::cmp::Ordering::Less);
-        if common.iter().any(|(other, rounds)| *rounds >= SAME_ROUNDS && nearer(other)) {
+        if following.contains(place) && common.iter().any(|(other, rounds)| *rounds >= SAME_ROUNDS && nearer(other)) {
             upstream[*place] = true;
         }
     }

@@ -94,6 +94,12 @@ impl Trace {
         self.lookups.push(pack(hit.time, hit.matched.list_day, hit.id, hit.matched.index / step));
     }
 
+    /// Reads what [`Self::add`] would read.
+    #[inline]
+    pub(super) fn peek(&self) -> bool {
+        self.lookups.last().is_some_and(|lookup| *lookup > 0) ^ (self.most > self.latest)
+    }
+
     fn note_start(&mut self, time: Timestamp) {
         let second = time.parts().0.min(u32::MAX.into()) as u32;
         if second.saturating_sub(self.latest) > PAUSE && self.starts.len() < STARTS {

@@ -23,9 +23,13 @@ pub struct Progress {
     pub packets: u64,
 }
 
+/// Pieces whose streams are looked for together.
+const AHEAD: usize = 16;
+
 /// Takes what workers found, in one order.
 pub(super) struct Clerk<'a, 'p> {
     captures: Vec<CaptureSummary>,
+    shelf: &'a Shelf,
     book: Book<'a>,
     assembler: Assembler,
     /// Pieces that the assembler took.
@@ -47,7 +51,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let (book, assembler) =
             (Book::new(settings, shelf, Ledger::new(settings.max_sources)), Assembler::new(settings.decode.clone()));
         let watchlist = shelf.watchlist(settings);
-        Self { captures, book, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
+        Self { captures, shelf, book, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
     }
 
     /// One capture more, of this name; returns its place.
@@ -71,7 +75,11 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let Self { book, assembler, pieces, watchlist, .. } = self;
         book.enter(&batch.findings);
         let mut findings = Findings::default();
-        for piece in batch.pieces.iter() {
+        let mut ahead = batch.pieces.iter();
+        for (place, piece) in batch.pieces.iter().enumerate() {
+            if place % AHEAD == 0 {
+                assembler.peek(ahead.by_ref().take(AHEAD));
+            }
             // Which packet completed a message decides its time, so that later ones need a higher number.
             *pieces += 1;
             assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
@@ -92,7 +100,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
 
     /// The report of it all.
     pub(super) fn report(self, catalog: &Catalog, mut total: Total, settings: &Settings) -> Report {
-        let Self { captures, mut book, mut assembler, mut watchlist, so_far, .. } = self;
+        let Self { captures, shelf, mut book, mut assembler, mut watchlist, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
         settle(&mut watchlist, &mut findings);
@@ -102,9 +110,10 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
         let Closed { ledger, timeline, events, answers } = book.close();
-        let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), answers };
+        let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), answers, lost: settings.lost };
         let mut report =
             Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
+        report.set_lists(shelf.lists());
         report.set_timeline(timeline);
         if let Some(mut events) = events {
             report.tell(&mut events);

@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::live_state::{InterfaceCounts, LiveState};
+use super::live_state::{LiveState, lost};
 use crate::day::Timestamp;
 use crate::dga::{Family, FamilyId, Habit};
 use crate::export::snapshot::{LiveName, RecentSources, WindowCounts};
 use crate::ledger::estimate::{Refused, churn, live};
-use crate::ledger::{AnswerKind, Census, Count, Key, Ledger, Recent, Rule, Verdict, Watched};
+use crate::ledger::{AnswerKind, Census, Count, Key, Ledger, Recent, Verdict, Watched};
 use crate::watchlist::Lists;
 
 const HOUR: u64 = 3_600;
@@ -136,8 +136,8 @@ fn count_hosts(state: &LiveState<'_, '_>) -> Vec<HostCounts> {
     rows.sort_unstable_by_key(|(key, _)| **key);
     let span = rows.iter().map(|(_, evidence)| (evidence.first_seen, evidence.last_seen));
     let span = span.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-    let watched = Watched { span, lost: lost(state), names_refused: ledger.saturation().names_refused > 0 };
-    let census = Census::take(&rows, &Rule::of_all(&state.plan.catalog), &watched);
+    let watched = Watched { span, lost: lost(&state.interfaces), names_refused: ledger.saturation().names_refused > 0 };
+    let census = Census::take(&rows, &state.plan.catalog, &watched);
     let none = Refused::ALL.map(|why| (why.label(), 0)).to_vec();
     let counted = census.families.into_iter().map(|hosts| (hosts.ok().map(|hosts| hosts.figures()), none.clone()));
     let mut counted: Vec<HostCounts> = counted.collect();
@@ -170,11 +170,4 @@ fn count_recent(id: FamilyId, family: &dyn Family, recent: &Recent) -> RecentSou
     });
     let growth = if recent.watched() >= WEEK { churn(infected(WEEK), infected(DAY)) } else { None };
     RecentSources { windows, at_once, growth }
-}
-
-/// The share of packets that were lost before they were looked at.
-fn lost(state: &LiveState<'_, '_>) -> f64 {
-    let sum = |of: fn(&InterfaceCounts) -> u64| state.interfaces.iter().map(of).sum::<u64>() as f64;
-    let lost = sum(|counts| counts.dropped_nic + counts.dropped_kernel + counts.dropped_queue);
-    lost / (lost + sum(|counts| counts.received)).max(1.0)
 }

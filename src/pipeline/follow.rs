@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::clerk::{Clerk, Total};
 use super::shelf::Shelf;
-use super::worker::Worker;
+use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
 use crate::export::Report;
@@ -24,7 +24,7 @@ pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop:
     let mut worker = Worker::new(settings, shelf.watchlist(settings));
     let mut ignore = |_: Progress| {};
     let mut clerk = Clerk::new(vec![], settings, &shelf, &mut ignore);
-    let mut block = vec![];
+    let (mut block, mut spare) = (vec![], Batch::default());
     let stopped = || stop.load(Ordering::Relaxed);
     while !stopped() {
         follow.scan();
@@ -33,11 +33,12 @@ pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop:
             while more && !stopped() {
                 // A failure is told at the end, unless it has passed by then.
                 more = capture.read(&mut block, |record| worker.take(record)).unwrap_or(false);
-                let batch = worker.finish_block();
+                let batch = worker.finish_block(std::mem::take(&mut spare));
                 if batch.packets > 0 {
                     let place = capture.place(|path| clerk.open(path));
                     clerk.take(place, 0, &batch);
                 }
+                spare = batch.emptied();
             }
         }
         let mut waited = Duration::ZERO;

@@ -362,7 +362,7 @@ impl Clerk<'_, '_, '_> {
         for (tally, place) in tallies.iter().zip(self.places) {
             interfaces[*place].add(tally);
         }
-        let Total { counts, messages, given_up } = Total::of(&tallies);
+        let Total { counts, messages, given_up, .. } = Total::of(&tallies);
         let list = |(family, list_day, names, octets)| OpenList { family, list_day, names, octets };
         let lists = self.plan.shelf.built().into_iter().map(list).collect();
         let (builds, notices) = (self.builds(), self.take_notice.try_iter().collect());
@@ -397,7 +397,7 @@ impl Clerk<'_, '_, '_> {
             let of_interface = tallies.iter().zip(self.places).filter(|(_, of)| **of == place).map(|(tally, _)| tally);
             summary(name, error, of_interface)
         });
-        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up, answers };
+        let found = Found { counts: total.counts, messages: total.messages, given_up: total.given_up, answers, lost: total.lost };
         let Plan { catalog, settings: Settings { skew, patterns, .. }, .. } = self.plan;
         let report = Report::new(catalog, captures.collect(), found, days, *skew, ledger, Arc::clone(patterns));
         if let Some(mut events) = events.filter(|_| !goes_on) {

@@ -150,18 +150,30 @@ pub(super) struct Total {
     pub(super) counts: Counts,
     pub(super) messages: Messages,
     pub(super) given_up: GivenUpCounts,
+    /// The share of packets that was lost before it was looked at.
+    pub(super) lost: f64,
 }
 
 impl Total {
     pub(super) fn of(tallies: &[Tally]) -> Self {
         let mut total = Self::default();
+        let mut all = InterfaceCounts::default();
         for tally in tallies {
+            all.add(tally);
             total.counts.merge(&tally.counts);
             total.messages.merge(&tally.messages);
             total.given_up.merge(&tally.given_up);
         }
+        total.lost = lost(&[all]);
         total
     }
+}
+
+/// The share of the packets of interfaces that were lost before they were looked at.
+pub(super) fn lost(interfaces: &[InterfaceCounts]) -> f64 {
+    let sum = |of: fn(&InterfaceCounts) -> u64| interfaces.iter().map(of).sum::<u64>() as f64;
+    let lost = sum(|counts| counts.dropped_nic + counts.dropped_kernel + counts.dropped_queue);
+    lost / (lost + sum(|counts| counts.received)).max(1.0)
 }
 
 /// What the report says of an interface.

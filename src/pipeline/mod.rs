@@ -56,8 +56,8 @@ pub use self::sensor::{Board, Say, Sensor, StateConfig};
 use std::sync::{Arc, Mutex};
 
 use crate::decode;
-use crate::export::EventLog;
 use crate::export::series::SeriesConfig;
+use crate::export::{EventLog, Networks};
 use crate::ledger::{Masking, Sinkholes};
 use crate::watchlist::{Image, Patterns, SearchList};
 
@@ -68,6 +68,8 @@ pub struct Settings {
     pub skew: u16,
     /// Sources of a family and list day whose evidence is kept.
     pub max_sources: usize,
+    /// The share of packets that captures are known to lack.
+    pub lost: f64,
     /// Where to look for DNS.
     pub decode: decode::Config,
     /// What to watch beside the generated names. The report speaks of them too.
@@ -84,6 +86,8 @@ pub struct Settings {
     pub masking: Masking,
     /// Whether to count matches by hour, for the report as a page.
     pub timeline: bool,
+    /// Where sources are, for events and metrics.
+    pub networks: Option<Arc<Networks>>,
     /// Where to tell of events. Whoever rotates files opens it again.
     pub events: Option<Arc<Mutex<EventLog>>>,
 }

@@ -1,22 +1,26 @@
 //! Replays captures through any number of threads, with one result for each number.
 //!
 //! ```text
-//!             blocks              batches
-//!  splitter ----------> workers ----------> clerk (the calling thread): ledger, summaries
-//!     ^                                       |
-//!     `------------ emptied blocks <----------'
+//!   .-> worker 1: read | decode, match ---.  batches
+//!   |-> worker 2:      read | decode, ... |----------> clerk: ledger, summaries
+//!   `-------------------------------------'              |
+//!     ^                                                  |
+//!     `----------------- emptied batches ----------------'
 //! ```
 //!
-//! The splitter reads a block, finds where its last whole record ends, and gives it away. Workers decode and match.
-//! The clerk takes what they found in the order of the blocks, so that nothing depends on which thread was faster.
-//! Blocks go round: their number bounds both memory and how far one thread can be ahead of another. With one thread
-//! the caller does everything itself.
+//! Workers take turns at reading: whose turn it is reads a block, finds where its last whole record ends, and decodes it
+//! where it lies, in the cache of its core, while the next reads on. The clerk takes what they found in the order of the
+//! blocks, so that nothing depends on which thread was faster. The calling thread is the clerk, and between that a worker.
+//! Batches go round: their number bounds how far one thread can be ahead of another.
 
 use std::collections::BTreeMap;
+use std::io::Read;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::clerk::{Clerk, Total};
 use super::shelf::Shelf;
@@ -24,10 +28,10 @@ use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
 use crate::export::Report;
-use crate::source::{Failure, Input, Layout};
+use crate::source::{Capture, Failure, Input, Layout};
 
-/// Blocks in the round for each worker: one at work, one waiting, one on its way back.
-const BLOCKS_A_WORKER: usize = 3;
+/// Batches in the round for each worker: one at work, one waiting, one on its way back.
+const BATCHES_A_WORKER: usize = 3;
 
 /// Replays `inputs` in their order. `progress` is called after each block; `stop` ends the reading early, with what
 /// was found so far in the report.
@@ -47,29 +51,46 @@ pub fn replay(
     if workers == 1 {
         let mut worker = worker();
         for (place, input) in inputs.iter().enumerate() {
-            let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, &batch));
+            let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, batch));
             clerk.end(place, failure.map(|failure| failure.to_string()));
         }
         total.add(worker);
     } else {
+        let source = Mutex::new(Source { inputs, place: 0, capture: None, failure: None, sequence: 0 });
         thread::scope(|scope| {
-            let blocks = BLOCKS_A_WORKER * workers;
-            let (give_block, take_block) = bounded::<Vec<u8>>(blocks);
-            let (give_work, take_work) = bounded::<Work>(blocks);
+            let batches = BATCHES_A_WORKER * workers;
+            let (give_batch, take_batch) = bounded::<Batch>(batches);
             let (give_event, take_event) = unbounded::<(u64, Event)>();
-            (0..blocks).for_each(|_| give_block.send(vec![]).expect("the channel holds them all"));
-            let workers: Vec<_> = (0..workers)
+            (0..batches).for_each(|_| give_batch.send(Batch::default()).expect("the channel holds them all"));
+            let others: Vec<_> = (1..workers)
                 .map(|_| {
-                    let (take_work, give_event) = (take_work.clone(), give_event.clone());
-                    scope.spawn(move || work(worker(), &take_work, &give_event))
+                    let (mut turn, take_batch) = (Turn::new(worker(), &source, stop), take_batch.clone());
+                    let give_event = Alarm(give_event.clone());
+                    scope.spawn(move || {
+                        // Whoever has the turn has a batch for it, so that the clerk gets the next one in order, whoever waits.
+                        for spare in take_batch {
+                            let Some(event) = turn.take(spare) else { break };
+                            if give_event.0.send(event).is_err() {
+                                break;
+                            }
+                        }
+                        turn.worker
+                    })
                 })
                 .collect();
-            // Only workers and splitter hold the other ends now: when they end, so do the channels.
-            drop(take_work);
-            scope.spawn(move || split(inputs, stop, &take_block, &give_work, &give_event));
-            collect(&mut clerk, &take_event, &give_block);
-            for worker in workers {
-                total.add(worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+            // Only the others hold the other end now: when they end, so does the channel.
+            drop(give_event);
+            let mut order = Order { clerk: &mut clerk, give_batch, early: BTreeMap::new(), next: 0 };
+            let mut turn = Turn::new(worker(), &source, stop);
+            // Without a batch others have them all, and events to come.
+            let next = || take_batch.try_recv().map_or_else(|_| take_event.recv().ok(), |spare| turn.take(spare));
+            let events = std::iter::from_fn(next).flat_map(|event| std::iter::once(event).chain(take_event.try_iter()));
+            let _ = events.chain(&take_event).try_for_each(|(sequence, event)| order.take(sequence, event));
+            // Ends those that still wait for a batch.
+            drop(order);
+            total.add(turn.worker);
+            for other in others {
+                total.add(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
             }
         });
     }
@@ -83,31 +104,42 @@ fn workers(inputs: &[Input], threads: usize) -> usize {
     threads - usize::from(packed)
 }
 
-/// A block for a worker.
-struct Work {
-    /// Its place among all events.
-    sequence: u64,
-    input: usize,
-    layout: Layout,
-    block: Vec<u8>,
-    /// Octets of the file that were read for it.
-    octets: u64,
-}
-
 /// What the clerk is told.
 enum Event {
-    Batch { input: usize, batch: Batch, block: Vec<u8>, octets: u64 },
-    End { input: usize, failure: Option<Failure> },
+    Batch {
+        input: usize,
+        batch: Batch,
+        octets: u64,
+    },
+    End {
+        input: usize,
+        failure: Option<Failure>,
+    },
+    /// A worker panicked: what it had read will never come.
+    Panic,
+}
+
+/// Tells the clerk when its thread panics.
+struct Alarm(Sender<(u64, Event)>);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send((0, Event::Panic));
+        }
+    }
 }
 
 /// Reads, decodes and matches one input in one thread.
-fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut dyn FnMut(u64, Batch)) -> Option<Failure> {
-    let mut block = vec![];
+fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut dyn FnMut(u64, &Batch)) -> Option<Failure> {
+    let (mut block, mut spare) = (vec![], Batch::default());
     let mut read = || {
         let mut capture = input.open()?;
         while !stop.load(Ordering::Relaxed) && capture.fill(&mut block)? {
             let (octets, outcome) = capture.walk(&block, |record| worker.take(record));
-            done(capture.advanced(octets), worker.finish_block());
+            let batch = worker.finish_block(std::mem::take(&mut spare));
+            done(capture.advanced(octets), &batch);
+            spare = batch.emptied();
             outcome?;
         }
         Ok(())
@@ -115,77 +147,123 @@ fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut d
     read().err()
 }
 
-/// Reads inputs and gives their blocks away. Ends early when nobody takes them any more.
-#[expect(clippy::explicit_counter_loop, reason = "blocks are counted too, not inputs alone")]
-fn split(
-    inputs: &[Input],
-    stop: &AtomicBool,
-    take_block: &Receiver<Vec<u8>>,
-    give_work: &Sender<Work>,
-    give_event: &Sender<(u64, Event)>,
-) {
-    let mut sequence = 0;
-    // A block taken for an input that had ended.
-    let mut spare = None;
-    for (place, input) in inputs.iter().enumerate() {
-        let mut read = || {
-            let mut capture = input.open()?;
-            while !stop.load(Ordering::Relaxed) {
-                let Ok(block) = spare.take().map_or_else(|| take_block.recv(), Ok) else { break };
-                let block = spare.insert(block);
-                if !capture.fill(block)? {
-                    break;
-                }
-                let layout = capture.layout().clone();
-                let (octets, outcome) = capture.walk(block, |_| {});
-                block.truncate(octets);
-                let octets = capture.advanced(octets);
-                let block = std::mem::take(block);
-                spare = None;
-                if give_work.send(Work { sequence, input: place, layout, block, octets }).is_err() {
-                    break;
-                }
-                sequence += 1;
-                outcome?;
-            }
-            Ok(())
+/// The inputs, of which whoever has the turn reads the next block.
+struct Source<'i> {
+    inputs: &'i [Input],
+    /// The input that is read.
+    place: usize,
+    capture: Option<Capture<Box<dyn Read + Send>>>,
+    /// What is wrong behind the block that was read last.
+    failure: Option<Failure>,
+    /// Events so far.
+    sequence: u64,
+}
+
+/// What is next.
+enum Next {
+    /// A block of whole records, laid out so; so many octets of the file were read for it.
+    Block(Layout, u64),
+    /// An input is over.
+    End(Option<Failure>),
+}
+
+impl Source<'_> {
+    /// Reads the next block; also tells which event it is, of which input. `None` when all inputs are read, or as soon as it
+    /// is to `stop`.
+    fn next(&mut self, block: &mut Vec<u8>, stop: &AtomicBool) -> Option<(u64, usize, Next)> {
+        let (place, input) = (self.place, self.inputs.get(self.place)?);
+        let next = if stop.load(Ordering::Relaxed) {
+            self.inputs = &[];
+            Next::End(None)
+        } else {
+            self.read(input, block).map_or_else(|failure| Next::End(Some(failure)), |read| read.unwrap_or(Next::End(None)))
         };
-        let failure = read().err();
-        if give_event.send((sequence, Event::End { input: place, failure })).is_err() {
-            return;
+        if matches!(next, Next::End(_)) {
+            (self.place, self.capture) = (place + 1, None);
         }
-        sequence += 1;
+        self.sequence += 1;
+        Some((self.sequence - 1, place, next))
+    }
+
+    fn read(&mut self, input: &Input, block: &mut Vec<u8>) -> Result<Option<Next>, Failure> {
+        if let Some(failure) = self.failure.take() {
+            return Err(failure);
+        }
+        let capture = match &mut self.capture {
+            Some(capture) => capture,
+            none => none.insert(input.open()?),
+        };
+        if !capture.fill(block)? {
+            return Ok(None);
+        }
+        let layout = capture.layout().clone();
+        let (octets, outcome) = capture.walk(block, |_| {});
+        block.truncate(octets);
+        self.failure = outcome.err();
+        Ok(Some(Next::Block(layout, capture.advanced(octets))))
     }
 }
 
-/// Decodes and matches blocks until there are no more.
-fn work<'a>(mut worker: Worker<'a>, take_work: &Receiver<Work>, give_event: &Sender<(u64, Event)>) -> Worker<'a> {
-    for Work { sequence, input, mut layout, block, octets } in take_work {
-        // The splitter found that all of it is whole.
-        let _ = layout.walk(&block, |record| worker.take(record));
-        if give_event.send((sequence, Event::Batch { input, batch: worker.finish_block(), block, octets })).is_err() {
-            break;
-        }
-    }
-    worker
+/// A worker that takes its turns at a source.
+struct Turn<'a, 's> {
+    worker: Worker<'a>,
+    source: &'s Mutex<Source<'s>>,
+    stop: &'s AtomicBool,
+    block: Vec<u8>,
 }
 
-/// Takes events in the order of their sequence until no more come.
-fn collect(clerk: &mut Clerk<'_, '_>, take_event: &Receiver<(u64, Event)>, give_block: &Sender<Vec<u8>>) {
-    let mut early = BTreeMap::new();
-    let mut next = 0;
-    for (sequence, event) in take_event {
-        early.insert(sequence, event);
-        while let Some(event) = early.remove(&next) {
-            next += 1;
-            match event {
-                Event::Batch { input, batch, block, octets } => {
-                    clerk.take(input, octets, &batch);
-                    // Nobody takes it once the splitter has read everything.
-                    let _ = give_block.send(block);
-                }
-                Event::End { input, failure } => clerk.end(input, failure.map(|failure| failure.to_string())),
+impl<'a, 's> Turn<'a, 's> {
+    const fn new(worker: Worker<'a>, source: &'s Mutex<Source<'s>>, stop: &'s AtomicBool) -> Self {
+        Self { worker, source, stop, block: vec![] }
+    }
+
+    /// Reads, decodes and matches the next block; `spare` is for what is found in the one after. `None` when there is no more.
+    fn take(&mut self, spare: Batch) -> Option<(u64, Event)> {
+        let Self { worker, source, stop, block } = self;
+        let (sequence, input, next) = source.lock().unwrap_or_else(PoisonError::into_inner).next(block, stop)?;
+        let event = match next {
+            Next::Block(mut layout, octets) => {
+                // It was found that all of it is whole.
+                let _ = layout.walk(block, |record| worker.take(record));
+                Event::Batch { input, batch: worker.finish_block(spare), octets }
             }
+            Next::End(failure) => Event::End { input, failure },
+        };
+        Some((sequence, event))
+    }
+}
+
+/// Hands events to the clerk in the order of their sequence.
+struct Order<'c, 'a, 'p> {
+    clerk: &'c mut Clerk<'a, 'p>,
+    give_batch: Sender<Batch>,
+    early: BTreeMap<u64, Event>,
+    next: u64,
+}
+
+impl Order<'_, '_, '_> {
+    /// Takes an event; breaks off when what others wait for will not come.
+    fn take(&mut self, sequence: u64, event: Event) -> ControlFlow<()> {
+        if matches!(event, Event::Panic) {
+            return ControlFlow::Break(());
         }
+        self.early.insert(sequence, event);
+        while let Some(event) = self.early.remove(&self.next) {
+            self.next += 1;
+            let spare = match event {
+                Event::Batch { input, batch, octets } => {
+                    self.clerk.take(input, octets, &batch);
+                    batch.emptied()
+                }
+                Event::End { input, failure } => {
+                    self.clerk.end(input, failure.map(|failure| failure.to_string()));
+                    Batch::default()
+                }
+                Event::Panic => unreachable!("it has no place in the order"),
+            };
+            // Nobody takes it once everything is read.
+            let _ = self.give_batch.send(spare);
+        }
+        ControlFlow::Continue(())
     }
 }

@@ -27,8 +27,8 @@ use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
 use crate::dga::{Catalog, Family, FamilyId};
 use crate::export::http::{self, Listed, SourcePage, SourceQuery};
-use crate::export::snapshot::{Builds, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
-use crate::export::{EventLog, Networks, StateFile};
+use crate::export::snapshot::{Builds, EventLines, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
+use crate::export::{EventCounts, EventLog, StateFile};
 use crate::ledger::{AnswerKind, Ledger};
 use crate::name::Name;
 
@@ -204,11 +204,6 @@ impl Sensor {
         (sensor, board)
     }
 
-    /// Counts sources by the labels of their networks too.
-    pub fn count_networks(&mut self, networks: Option<Arc<Networks>>) {
-        self.networks = NetworkCount::by(networks);
-    }
-
     /// Writes the state as `config` says, on a thread that does `begin` first.
     ///
     /// # Errors
@@ -309,6 +304,7 @@ impl Sensor {
             state.note_recent();
             let sources = sources(state.ledger());
             self.figures = Figures::of(state, &sources);
+            self.networks = NetworkCount::by(state.plan.settings.networks.clone());
             self.networks.count(state.plan.catalog.iter().len(), sources.iter().map(|(source, (verdict, _))| (source, verdict)));
             self.lookout.count(state, &sources, (self.clock)());
             self.next_count = now + now.elapsed() * COUNTING_SHARE;
@@ -386,13 +382,21 @@ impl Sensor {
         let (saturation, unkept) = (state.ledger().saturation(), state.ledger().unkept());
         let reloads = self.board.desk.counts();
         let mut outputs = vec![];
-        if let Some(log) = events(state) {
-            let counts = log.counts();
-            outputs.push(Output { name: "events", written: counts.written, failed: counts.failures });
+        if let Some(mut log) = events(state) {
+            if log.is_written() {
+                let EventCounts { told, written, failures, lost } = log.counts();
+                let lines = Some(EventLines { told, dropped: lost, waiting: told.saturating_sub(written + lost) });
+                outputs.push(Output { name: "events", written, failed: failures, lines });
+            }
+            if let Some(syslog) = log.syslog() {
+                let counts = syslog.queue().counts();
+                let lines = Some(EventLines { told: counts.told, dropped: counts.dropped, waiting: counts.waiting() });
+                outputs.push(Output { name: "syslog", written: counts.sent, failed: counts.failures, lines });
+            }
         }
         if let Some(keeper) = &self.keeper {
             let (written, failed) = (keeper.counts.written.load(Ordering::Relaxed), keeper.counts.failed.load(Ordering::Relaxed));
-            outputs.push(Output { name: "state", written, failed });
+            outputs.push(Output { name: "state", written, failed, lines: None });
         }
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -39,6 +39,8 @@ struct State {
 #[derive(Default)]
 struct Place {
     list: Arc<OnceLock<Arc<List>>>,
+    /// Whether somebody builds it, or did.
+    begun: bool,
     last_use: u64,
     /// Octets of the list, known once it is built.
     size: usize,
@@ -74,6 +76,12 @@ impl Shelf {
         lists.collect()
     }
 
+    /// Lists that are here, by family and edition.
+    pub(super) fn lists(&self) -> BTreeMap<(FamilyId, Day), Arc<List>> {
+        let state = &*self.state();
+        state.places.iter().filter_map(|(key, place)| Some((*key, Arc::clone(place.list.get()?)))).collect()
+    }
+
     /// The families that it has lists of.
     pub(super) const fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -81,7 +89,8 @@ impl Shelf {
 
     /// What tells of events, if anything does, with names from here.
     pub(super) fn events(&self, settings: &Settings) -> Option<Events<'_>> {
-        settings.events.as_ref().map(|log| Events::new(&self.catalog, self, Arc::clone(log)))
+        let log = settings.events.as_ref()?;
+        Some(Events::new(&self.catalog, self, settings.networks.as_ref(), Arc::clone(log)))
     }
 
     /// How many lists were built or mapped, and how long that took in all.
@@ -104,7 +113,7 @@ impl Lists for Shelf {
             let state = &mut *self.state();
             state.uses += 1;
             let place = state.places.entry(key).or_default();
-            place.last_use = state.uses;
+            (place.begun, place.last_use) = (true, state.uses);
             Arc::clone(&place.list)
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
@@ -121,6 +130,12 @@ impl Lists for Shelf {
         // Large ones take a while to free: not under the lock.
         drop(freed);
         list
+    }
+
+    fn begin(&self, family: FamilyId, edition: Day) {
+        if !self.state().places.get(&(family, edition)).is_some_and(|place| place.begun) {
+            self.get(family, edition);
+        }
     }
 }
 

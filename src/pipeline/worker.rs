@@ -67,6 +67,13 @@ impl Default for Batch {
 }
 
 impl Batch {
+    /// One without anything in it that has the room of this one: what findings and pieces take need not grow each time.
+    pub(super) fn emptied(mut self) -> Self {
+        self.findings.clear();
+        self.pieces.clear();
+        Self { findings: self.findings, pieces: self.pieces, ..Self::default() }
+    }
+
     /// Earliest and latest packet.
     pub(super) fn span(&self) -> Option<(Timestamp, Timestamp)> {
         (self.packets > 0).then_some((self.first, self.last))
@@ -138,10 +145,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// What came since the last call.
-    pub(super) fn finish_block(&mut self) -> Batch {
+    /// What came since the last call; what comes next goes into `next`, for which an empty one will do.
+    pub(super) fn finish_block(&mut self, next: Batch) -> Batch {
         settle(&mut self.watchlist, &mut self.batch.findings);
-        std::mem::take(&mut self.batch)
+        std::mem::replace(&mut self.batch, next)
     }
 
     /// What came so far, where blocks are not told apart.
@@ -207,14 +214,15 @@ impl Responses {
     }
 }
 
-#[cfg(feature = "live")]
 impl Findings {
     /// Room for so many.
+    #[cfg(feature = "live")]
     pub(super) fn with_capacity(count: usize) -> Self {
         Self { hits: Vec::with_capacity(count), ..Self::default() }
     }
 
     /// How many there are.
+    #[cfg(feature = "live")]
     pub(super) const fn len(&self) -> usize {
         self.hits.len() + self.sightings.len()
     }
@@ -232,7 +240,7 @@ impl Findings {
 pub(super) fn look_up(message: &Message<'_>, watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Some(question) = message.question else { return };
     if watchlist.opens(message.time, question.name) {
-        look_closer(watchlist, findings, question.name, Asker::of(message), message.octets());
+        look_closer(watchlist, findings, question.name, *message);
     }
 }
 
@@ -248,7 +256,7 @@ pub(super) struct Asker {
     recursive: bool,
     /// Who answers, of a response.
     server: IpAddr,
-    /// For how many seconds the response may be kept, where it tells; read as late as can be, as are those below.
+    /// For how many seconds the response may be kept, where it tells.
     lifetime: Option<u32>,
     /// What the response says, as far as its header tells.
     told: Option<Told>,
@@ -257,26 +265,14 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    #[inline]
     fn of(message: &Message<'_>) -> Self {
         let (time, transport, response) = (message.time, message.transport, message.header.is_response());
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        Self {
-            source,
-            port,
-            time,
-            response,
-            transport,
-            id,
-            recursive,
-            server: message.source(),
-            lifetime: None,
-            told: None,
-            kept: None,
-        }
+        let server = message.source();
+        Self { source, port, time, response, transport, id, recursive, server, lifetime: None, told: None, kept: None }
     }
 
     /// Reads what a response says, and keeps it where it may lead somewhere.
@@ -314,14 +310,16 @@ impl Asker {
     }
 }
 
-/// Takes what it needs of the message and no reference to it, so that the hot loop can keep the message in registers.
+/// Takes the message and no reference to it, so that the hot loop can keep it in registers. Who asked is read of it only
+/// where something is found: what few packets need should cost the others no branches.
 #[inline(never)]
-fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, asker: Asker, octets: &[u8]) {
+fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, message: Message<'_>) {
     let Findings { hits, sightings, answers, waiting } = findings;
     // One of the two that are called keeps a response, the other reads it, never at the same time.
     let responses = RefCell::new(std::mem::take(waiting));
+    let asker = || Asker::of(&message).read(message.octets(), &responses);
     let take = &mut |asker: Asker, found| asker.enter(found, &responses.borrow(), hits, (answers, sightings));
-    watchlist.find(asker.time, name, || asker.read(octets, &responses), take);
+    watchlist.find(message.time, name, asker, take);
     *waiting = responses.into_inner();
 }
 

@@ -5,13 +5,17 @@
 //! All but `pin` and roles bind the calling thread and those that it starts later: call them before there are others.
 
 mod affinity;
+mod host;
 mod notify;
 mod privilege;
 mod sandbox;
 mod signal;
+mod terminal;
 
 pub use self::affinity::pin;
+pub use self::host::host_name;
 pub use self::notify::Notifier;
 pub use self::privilege::{Keep, Standing, User, give_up};
 pub use self::sandbox::{Access, Role, Sandbox};
 pub use self::signal::{Request, request_on_signal, stop_on_signals};
+pub use self::terminal::terminal_is_gone;

@@ -72,6 +72,10 @@ pub(super) fn check(description: &Description) -> Result<Catalog, Fault> {
 }
 
 fn answers(answers: &Answers) -> Verdict {
+    if let Some(signed) = answers.signed {
+        share("answers.signed.share", signed.share)?;
+        at_least("answers.signed.names", signed.names.0, 1.0)?;
+    }
     let held = [("sinkhole", &answers.sinkhole), ("rendezvous", &answers.rendezvous)];
     let mut sum = 0.0;
     for (name, held) in held {

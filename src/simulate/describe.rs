@@ -63,6 +63,9 @@ pub struct Answers {
     /// Seconds for which an address may be kept.
     #[serde(default = "five_minutes")]
     pub positive_ttl: u32,
+    /// Zones that are signed.
+    #[serde(default)]
+    pub signed: Option<Signed>,
     /// Names that defenders hold.
     #[serde(default)]
     pub sinkhole: Option<Held>,
@@ -73,8 +76,18 @@ pub struct Answers {
 
 impl Default for Answers {
     fn default() -> Self {
-        Self { negative_ttl: quarter_hour(), positive_ttl: five_minutes(), sinkhole: None, rendezvous: None }
+        Self { negative_ttl: quarter_hour(), positive_ttl: five_minutes(), signed: None, sinkhole: None, rendezvous: None }
     }
+}
+
+/// Zones whose denials name the gap that a name falls into (NSEC, RFC 4034 §4).
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signed {
+    /// Which part of the zones.
+    pub share: f64,
+    /// Names that a zone holds, one number for each.
+    pub names: Range,
 }
 
 /// Listed names that somebody registered.
@@ -112,6 +125,9 @@ pub struct Resolver {
     /// Whether it mixes the case of the names that it asks for (draft-vixie-dnsext-dns0x20).
     #[serde(default)]
     pub mixes_case: bool,
+    /// Whether it denies from its cache what falls into a gap of a signed zone that it knows (RFC 8198).
+    #[serde(default)]
+    pub aggressive_nsec: bool,
 }
 
 /// Which sides of a resolver are in view.
@@ -237,6 +253,9 @@ pub struct Infected {
     /// Share of queries sent a second time, with the same id.
     #[serde(default)]
     pub retransmissions: f64,
+    /// Whether they ask for addresses of both versions.
+    #[serde(default)]
+    pub both_versions: bool,
     /// When the first round begins, after the start of the capture. Without, hosts have been at it for long.
     #[serde(default, deserialize_with = "some_text")]
     pub first_round_within: Option<Span>,

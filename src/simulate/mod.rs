@@ -33,7 +33,7 @@ use self::describe::{Infected, Reader};
 use self::host::{Asks, Host, NEVER};
 use self::lists::{ListId, Lists};
 use self::network::{Network, Question, Subject};
-use self::packet::A;
+use self::packet::{A, AAAA};
 use self::random::Random;
 use self::truth::{FamilyTruth, Frame, Notes, Role, SourceId};
 use self::value::{DAY, seconds};
@@ -43,6 +43,9 @@ use crate::dga::{Catalog, FamilyId};
 
 /// Names are asked for again within so long.
 const AGAIN_WITHIN: u64 = 6 * 3_600 * value::SECOND;
+
+/// Who asks for addresses of both versions asks for the second so much later: at once, to whom resolvers look alike.
+const TYPES_APART: u64 = value::SECOND / 10_000;
 
 /// Takes packets, until it fails.
 pub type Sink<'a, E> = dyn FnMut(Timestamp, &[u8]) -> Result<(), E> + 'a;
@@ -352,6 +355,10 @@ impl Simulation {
         let resend = host.random.chance(group.description.retransmissions);
         let again = host.random.chance(group.description.requeries).then(|| now + host.random.below(AGAIN_WITHIN));
         self.network.ask(now, host.address, group.resolver, question, resend, &mut self.lists);
+        if group.description.both_versions {
+            let question = Question { kind: AAAA, ..question };
+            self.network.ask(now + TYPES_APART, host.address, group.resolver, question, resend, &mut self.lists);
+        }
         if let Some(again) = again {
             self.at(again, Actor::Again(number, list, asks.index));
         }

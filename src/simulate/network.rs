@@ -71,6 +71,7 @@ struct Node {
     first_cache: u64,
     negative_ttl: Range,
     mixes_case: bool,
+    aggressive_nsec: bool,
     /// Where its own questions come from.
     source: SourceId,
 }
@@ -78,6 +79,8 @@ struct Node {
 /// What a cache holds.
 struct Cached {
     answer: Answer,
+    /// The question type that it was asked with.
+    kind: u16,
     /// From when on, and until when.
     from: u64,
     until: u64,
@@ -182,6 +185,7 @@ impl Network {
                 first_cache,
                 negative_ttl: resolver.negative_ttl,
                 mixes_case: resolver.mixes_case,
+                aggressive_nsec: resolver.aggressive_nsec,
                 source: notes.source(*source.expect("the check finds a way up"), Role::RESOLVER),
             });
             first_cache += resolver.caches;
@@ -226,6 +230,7 @@ impl Network {
     ) {
         let mut open: Vec<(Exchange, usize, u64)> = Vec::with_capacity(MAX_TIERS);
         let mut at = resolver;
+        let gap = self.gap(question, lists);
         // Whether who asks shows its own questions, and how it writes them.
         let (mut shown, mut mixes_case) = (false, false);
         let (answer, mut from, mut until, hit) = loop {
@@ -239,13 +244,15 @@ impl Network {
                 self.fly(now, exchange, None);
             }
             open.push((exchange, at, cache));
+            let node = &self.nodes[at];
+            let of_gap = gap.filter(|_| node.aggressive_nsec);
+            let mut known = [Some(key(question)), of_gap].into_iter().flatten().filter_map(|key| self.cache.get(&(cache, key)));
             if caches > 0
-                && let Some(cached) = self.cache.get(&(cache, key(question)))
-                && now < cached.until
+                && let Some(cached) =
+                    known.find(|cached| now < cached.until && (now >= cached.from || cached.kind == question.kind))
             {
                 break (cached.answer, now.max(cached.from), cached.until, true);
             }
-            let node = &self.nodes[at];
             (client, shown, mixes_case) = (node.source, node.sees_upstream, node.mixes_case);
             now += seconds(self.random.between(HIT));
             if let Some(next) = self.nodes[at].upstream {
@@ -267,7 +274,10 @@ impl Network {
                     let ttl = until.saturating_sub(from) as f64 / SECOND as f64;
                     until = from + seconds(ttl.clamp(node.negative_ttl.0, node.negative_ttl.1));
                 }
-                self.cache.insert((cache, key(question)), Cached { answer, from, until });
+                self.cache.insert((cache, key(question)), Cached { answer, kind: question.kind, from, until });
+                if let Some(gap) = gap.filter(|_| node.aggressive_nsec) {
+                    self.cache.insert((cache, gap), Cached { answer, kind: question.kind, from, until });
+                }
             }
             from += seconds(self.random.between(HIT));
             self.fly(from, exchange, Some((answer, as_seconds(until.saturating_sub(from)))));
@@ -325,6 +335,32 @@ impl Network {
             _ => self.answers.positive_ttl,
         };
         (answer, ttl)
+    }
+
+    /// What a cache knows the gap by that denies a listed name, if its zone is signed and nobody holds the name.
+    fn gap(&mut self, question: Question, lists: &mut Lists) -> Option<u64> {
+        let (Some(signed), Subject::Listed(list, index)) = (self.answers.signed, question.subject) else { return None };
+        if self.listed(list, index, lists).is_some() {
+            return None;
+        }
+        let wire = lists.name(list, index);
+        let (label, zone) = wire.get(1..)?.split_at_checked(usize::from(wire[0]))?;
+        let zone = zone.iter().fold(!self.seed, |sum, octet| mix(sum ^ u64::from(*octet)));
+        if share_of(zone) >= signed.share {
+            return None;
+        }
+        let (least, most) = signed.names.ends();
+        let held = (most - least).mul_add(share_of(mix(zone)), least).floor();
+        // Where the label stands in the order of names (RFC 4034 §6.1), between none and all.
+        let place = label
+            .iter()
+            .rev()
+            .fold(0.0, |place, octet| (place + f64::from(octet.to_ascii_lowercase().saturating_sub(b'a' - 1).min(26))) / 27.0);
+        let nearest = (place * held).floor();
+        // Of each such part of the order one name exists.
+        let exists = nearest + share_of(mix(zone ^ nearest as u64));
+        let gap = if place * held < exists { nearest as u64 } else { nearest as u64 + 1 };
+        Some(1 << 62 | (zone & 0x3FFF_FFFF) << 32 | gap)
     }
 
     /// Who holds a listed name, if somebody does.

@@ -11,9 +11,9 @@ use crate::day::Timestamp;
 /// Octets that tell what an input is, and hold the longest header of one.
 pub(super) const HEAD: usize = 28;
 
-/// Octets read at a time: large enough that calls do not count, small enough to stay in a core's second-level cache
-/// between reading, splitting and decoding (benches/README.md).
-const BLOCK: usize = 256 << 10;
+/// Octets read at a time: large enough that calls and turns do not count, small enough to stay in a core's second-level
+/// cache between reading, splitting and decoding (benches/README.md).
+const BLOCK: usize = 512 << 10;
 
 /// Octets read at a time where the first record is all that is wanted, and in all until it is given up.
 const FIRST: usize = 4 << 10;
@@ -123,25 +123,29 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// When the input cannot be read, or ends inside a record. Nothing can be read after that.
     pub fn fill(&mut self, block: &mut Vec<u8>) -> Result<bool, Failure> {
-        block.clear();
-        // A huge record is rare: its room is not kept.
-        block.shrink_to(4 * BLOCK);
         if let Some(error) = self.failed.take() {
+            block.clear();
             return Err(error.into());
         }
         if self.ended {
+            block.clear();
             return Ok(false);
         }
-        block.append(&mut self.tail);
-        let known = block.len();
-        let goal = self.block.max(self.wanted);
-        // Room for the rest of a block and one octet, so that reading to its end never has to grow the buffer.
-        block.reserve(goal + 1 - block.len());
-        let missing = (goal - block.len()) as u64;
+        let known = self.tail.len();
+        let goal = self.block.max(self.wanted).max(known + 1);
+        // A huge record is rare: its room is not kept.
+        block.truncate(goal);
+        block.shrink_to(4 * BLOCK);
+        // What the block held stays until it is written over: clearing it each time would cost a tenth of reading.
+        block.resize(goal, 0);
+        block[..known].copy_from_slice(&self.tail);
+        self.tail.clear();
+        let (read, failed) = read_all(&mut self.input, &mut block[known..]);
         // What a read gave before it failed stays in the block, and is handed over before the failure is.
-        self.failed = (&mut self.input).take(missing).read_to_end(block).err();
-        if self.growing && self.failed.is_none() && block.len() == known {
-            std::mem::swap(block, &mut self.tail);
+        self.failed = failed;
+        block.truncate(known + read);
+        if self.growing && self.failed.is_none() && read == 0 {
+            self.tail.append(block);
             return Ok(false);
         }
         self.ended = block.len() < goal && !self.growing;
@@ -169,6 +173,21 @@ impl<R: Read> Capture<R> {
         self.wanted = walk.wanted;
         (walk.consumed, Ok(()))
     }
+}
+
+/// Reads until `room` is full, the input ends or fails; how many octets came. In as few calls as can be: those of the standard
+/// library begin with 8 kB each time.
+fn read_all(input: &mut impl Read, room: &mut [u8]) -> (usize, Option<io::Error>) {
+    let mut read = 0;
+    while read < room.len() {
+        match input.read(&mut room[read..]) {
+            Ok(0) => break,
+            Ok(octets) => read += octets,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (read, Some(error)),
+        }
+    }
+    (read, None)
 }
 
 /// A failure that lies in what compressed input unpacks to.

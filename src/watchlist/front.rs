@@ -3,8 +3,7 @@
 //! A Bloom filter of one word a name. It is made when the lists of a day are opened and gone with them, so that lists stay
 //! parts of their own.
 
-use super::List;
-use crate::name::Name;
+use super::{Hasher, List};
 
 /// Names for each word: 2 bits of 64 for each of 4 let one of a hundred others pass.
 const NAMES_A_WORD: usize = 4;
@@ -18,18 +17,14 @@ pub(super) struct Front {
 }
 
 impl Front {
-    /// Of lists whose names are hashed by `hash`; nothing where it would not pay.
-    pub(super) fn of(lists: &[&List], hash: impl Fn(&Name) -> u64) -> Option<Self> {
+    /// Of lists whose lookups hash with `hasher`; nothing where it would not pay.
+    pub(super) fn of(lists: &[&List], hasher: &Hasher) -> Option<Self> {
         let count: usize = lists.iter().map(|list| list.names().count()).sum();
         if count > MOST_NAMES || lists.iter().any(|list| list.is_large()) {
             return None;
         }
         let mut front = Self { words: vec![0; (count / NAMES_A_WORD).max(1).next_power_of_two()].into() };
-        for list in lists {
-            for place in 0..list.names().count() as u32 {
-                front.add(hash(&list.names().name(place)));
-            }
-        }
+        lists.iter().for_each(|list| list.names().hash(hasher, &mut |hash| front.add(hash)));
         Some(front)
     }
 
@@ -62,7 +57,7 @@ mod tests {
     use super::*;
     use crate::day::Day;
     use crate::dga::Catalog;
-    use crate::watchlist::Hasher;
+    use crate::name::Name;
 
     #[test]
     fn all_that_lists_hold_passes_and_little_else() {
@@ -72,7 +67,7 @@ mod tests {
         let (hasher, day) = (Hasher::default(), Day::of(2009, 3, 31));
         for (_, family) in catalog.iter() {
             let lists = [-1, 0, 1].map(|days| List::build(family, day.plus(days), &hasher));
-            let front = Front::of(&lists.each_ref(), |name| List::hash(&hasher, name)).unwrap();
+            let front = Front::of(&lists.each_ref(), &hasher).unwrap();
             for list in &lists {
                 for place in 0..list.names().count() as u32 {
                     assert!(front.may_hold(List::hash(&hasher, &list.names().name(place))));
@@ -90,6 +85,6 @@ mod tests {
         catalog.add("synthetic:100000").unwrap();
         let hasher = Hasher::default();
         let list = List::build(catalog.family(0), Day::of(2009, 3, 31), &hasher);
-        assert!(Front::of(&[&list], |name| List::hash(&hasher, name)).is_none());
+        assert!(Front::of(&[&list], &hasher).is_none());
     }
 }

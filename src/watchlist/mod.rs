@@ -58,6 +58,9 @@ use crate::name::{Name, RawName};
 pub trait Lists: Sync {
     /// The list of a family for a list day, built if nobody did so yet.
     fn get(&self, family: FamilyId, edition: Day) -> Arc<List>;
+
+    /// Builds it unless somebody does: whoever wants several lists finds some of them built by others meanwhile.
+    fn begin(&self, _family: FamilyId, _edition: Day) {}
 }
 
 /// A listed name that was asked for or answered.
@@ -294,8 +297,10 @@ impl OpenLists<'_> {
     fn open_all(&mut self, family: FamilyId) {
         let Self { catalog, source, hasher, open, large } = self;
         let OpenFamily { lists, used, front_from, front } = &mut open[usize::from(family)];
+        let edition = |list_day| catalog.family(family).edition(list_day);
+        lists.iter().filter(|open| open.list.is_none()).for_each(|open| source.begin(family, edition(open.list_day)));
         for open in lists.iter_mut() {
-            let edition = catalog.family(family).edition(open.list_day);
+            let edition = edition(open.list_day);
             let list = open.list.get_or_insert_with(|| source.get(family, edition));
             *large |= u64::from(list.is_large()) << family;
         }
@@ -303,7 +308,7 @@ impl OpenLists<'_> {
         // A name takes ten times as long to put in as a look into a list takes.
         *front_from = 2 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
         if *used >= *front_from {
-            *front = Front::of(&lists, |name| List::hash(hasher, name));
+            *front = Front::of(&lists, hasher);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The names of one family's list day by their places: held, or made again each time one is wanted.
 
+use super::Hasher;
 use crate::day::Day;
 use crate::dga::{Draw, Family};
 use crate::name::{Name, RawName};
@@ -55,6 +56,16 @@ impl Names {
                 name
             }
             Self::Held(held) => RawName::take(held.wire(place)).expect("only names were put in").into(),
+        }
+    }
+
+    /// The hash of each, as lookups hash.
+    pub(super) fn hash(&self, hasher: &Hasher, each: &mut impl FnMut(u64)) {
+        for place in 0..self.count() as u32 {
+            each(match self {
+                Self::Drawn { .. } => hasher.hash(self.name(place).as_wire()),
+                Self::Held(held) => hasher.hash(held.wire(place)),
+            });
         }
     }
 

@@ -15,9 +15,8 @@ const SLOTS: usize = 1024;
 pub(super) struct Gate {
     /// Suffixes as words with the families that use them, where the probe finds them; 0 is a free slot.
     suffixes: Box<[(u64, u64); SLOTS]>,
-    /// Fewest and most letters of the first label, of each family and of all.
-    lengths: Vec<(usize, usize)>,
-    all_lengths: (usize, usize),
+    /// Families whose first label may have so many letters.
+    by_length: [u64; MAX_LABEL + 1],
     /// The most octets of a suffix in wire form, eight at least.
     longest_suffix: usize,
     /// Families that may generate anything.
@@ -29,21 +28,12 @@ const WORD: usize = 8;
 
 impl Gate {
     pub(super) fn new(catalog: &Catalog) -> Self {
-        let mut gate = Self {
-            suffixes: Box::new([(0, 0); SLOTS]),
-            lengths: vec![],
-            all_lengths: (usize::MAX, 0),
-            longest_suffix: WORD,
-            any: 0,
-        };
+        let mut gate = Self { suffixes: Box::new([(0, 0); SLOTS]), by_length: [0; MAX_LABEL + 1], longest_suffix: WORD, any: 0 };
         for (id, family) in catalog.iter() {
             let bit = 1 << id;
-            let mut lengths = (0, usize::MAX);
             match family.shape() {
-                Shape::Generated { first_label, suffixes } => {
-                    lengths = first_label;
-                    gate.all_lengths.0 = gate.all_lengths.0.min(first_label.0);
-                    gate.all_lengths.1 = gate.all_lengths.1.max(first_label.1);
+                Shape::Generated { first_label: (shortest, longest), suffixes } => {
+                    gate.by_length[shortest..=longest.min(MAX_LABEL)].iter_mut().for_each(|families| *families |= bit);
                     for suffix in suffixes {
                         let suffix = suffix.as_wire();
                         gate.longest_suffix = gate.longest_suffix.max(suffix.len());
@@ -52,16 +42,14 @@ impl Gate {
                 }
                 Shape::Any => gate.any |= bit,
             }
-            gate.lengths.push(lengths);
         }
         gate
     }
 
     /// The shapes of names for which families are not ruled out by lengths alone.
     pub(super) fn shapes(&self) -> Shapes {
-        let (shortest, longest) = self.all_lengths;
         let mut shapes = [if self.any > 0 { u64::MAX } else { 0 }; 256];
-        for first in shortest..=longest.min(MAX_LABEL) {
+        for first in (0..=MAX_LABEL).filter(|first| self.by_length[*first] > 0) {
             // 1 + 63 + the longest suffix: far below 256, as far as suffixes are built in.
             (1..=self.longest_suffix).for_each(|suffix| shapes[1 + first + suffix] |= 1 << first);
         }
@@ -69,31 +57,17 @@ impl Gate {
     }
 
     /// The families that could generate `name`, as a set of bits.
+    #[inline]
     pub(super) fn families(&self, name: RawName<'_>) -> u64 {
         let wire = name.as_wire();
         let first = usize::from(wire[0]);
-        let (shortest, longest) = self.all_lengths;
+        let possible = self.by_length[first % self.by_length.len()];
         // The suffix is what follows the first label: its length octet, the label.
         let suffix = wire.len().wrapping_sub(1 + first);
-        if first < shortest || first > longest || suffix > self.longest_suffix {
+        if possible == 0 || suffix > self.longest_suffix {
             return self.any;
         }
-        self.any | self.generated(first, word(wire, suffix.min(WORD)))
-    }
-
-    #[inline]
-    fn generated(&self, first: usize, suffix: u64) -> u64 {
-        let mut families = self.probe(suffix);
-        let mut left = families;
-        while left > 0 {
-            let family = left.trailing_zeros();
-            left &= left - 1;
-            let (shortest, longest) = self.lengths[family as usize];
-            if first < shortest || first > longest {
-                families &= !(1 << family);
-            }
-        }
-        families
+        self.any | possible & self.probe(word(wire, suffix.min(WORD)))
     }
 
     fn insert(&mut self, suffix: u64, bit: u64) {

@@ -19,6 +19,8 @@ pub struct Browser {
     /// What the page complained of, and what it asked others for.
     pub complaints: Vec<String>,
     pub requests: Vec<String>,
+    /// Messages of event streams that came.
+    pub events: usize,
     _home: TempDir,
 }
 
@@ -54,8 +56,17 @@ impl Browser {
         command.arg(format!("--user-data-dir={}", home.path().display())).arg("about:blank");
         let mut child = command.env("HOME", home.path()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let (give, take) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        let mut browser =
-            Self { child, give, take, session: String::new(), number: 0, complaints: vec![], requests: vec![], _home: home };
+        let mut browser = Self {
+            child,
+            give,
+            take,
+            session: String::new(),
+            number: 0,
+            complaints: vec![],
+            requests: vec![],
+            events: 0,
+            _home: home,
+        };
         let target = browser.call("Target.createTarget", &json!({"url": "about:blank"}))["targetId"].clone();
         let attached = browser.call("Target.attachToTarget", &json!({"targetId": target, "flatten": true}));
         attached["sessionId"].as_str().unwrap().clone_into(&mut browser.session);
@@ -174,6 +185,7 @@ impl Browser {
             "Runtime.consoleAPICalled" if message["params"]["type"] != "log" => {
                 self.complaints.push(message["params"].to_string())
             }
+            "Network.eventSourceMessageReceived" => self.events += 1,
             "Network.requestWillBeSent" => {
                 self.requests.push(message["params"]["request"]["url"].as_str().unwrap_or_default().to_owned());
             }

@@ -202,11 +202,8 @@ impl Errors {
         self.covered += usize::from(covered);
     }
 
-    /// Takes off what rounding to whole numbers adds.
-    pub fn allow(&mut self, rounding: f64) {
-        for error in &mut self.relative {
-            *error = error.signum() * (error.abs() - rounding).max(0.0);
-        }
+    pub fn runs(&self) -> usize {
+        self.relative.len()
     }
 
     /// So much of the errors, sizes ascending, lies below.

@@ -3,9 +3,13 @@
 
 pub mod answers;
 pub mod browser;
+#[cfg(feature = "http")]
+pub mod busy;
 pub mod captures;
+pub mod dashboards;
 pub mod layers;
 pub mod lists;
+pub mod mmdb;
 pub mod namespace;
 pub mod packets;
 pub mod population;
@@ -14,6 +18,8 @@ pub mod running;
 #[cfg(feature = "http")]
 pub mod sensor;
 pub mod simulated;
+#[cfg(feature = "http")]
+pub mod syslog;
 #[cfg(feature = "http")]
 pub mod web;
 

@@ -28,6 +28,11 @@ impl Sensor {
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dgawatch"));
         command.args(["live", "--interface", "watched"]).args(arguments);
+        Self::of(command)
+    }
+
+    /// One that is started in a way of its own.
+    pub fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
         let mut sensor = Self { child, errors };

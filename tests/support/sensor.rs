@@ -4,8 +4,8 @@ use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
 use dgawatch::export::snapshot::{
-    Builds, FamilyCounts, Interface, LiveName, NetworkSources, OpenList, Output, RecentSources, Reloads, SourceSeries, Table,
-    WindowCounts,
+    Builds, EventLines, FamilyCounts, Interface, LiveName, NetworkSources, OpenList, Output, RecentSources, Reloads,
+    SourceSeries, Table, WindowCounts,
 };
 
 pub fn snapshot() -> Snapshot {
@@ -73,7 +73,12 @@ pub fn snapshot() -> Snapshot {
         }],
         answers_not_kept: (1, 2),
         table: Table { used: 3, capacity: 1_000_000, evicted: 1 },
-        outputs: vec![Output { name: "events", written: 3, failed: 1 }],
+        outputs: vec![Output {
+            name: "events",
+            written: 3,
+            failed: 1,
+            lines: Some(EventLines { told: 6, dropped: 2, waiting: 1 }),
+        }],
         clock_steps: 1,
         reloads: Reloads { done: 1, failed: 1 },
         ..Snapshot::default()

@@ -94,7 +94,12 @@ pub struct Running {
 
 impl Running {
     pub fn start(config: Config, sensor: Sensor) -> Self {
-        let server = Server::bind(Config { listen: vec!["127.0.0.1:0".to_owned()], ..config }).unwrap();
+        Self::start_at("127.0.0.1:0", config, sensor)
+    }
+
+    /// Where another was before.
+    pub fn start_at(listen: &str, config: Config, sensor: Sensor) -> Self {
+        let server = Server::bind(Config { listen: vec![listen.to_owned()], ..config }).unwrap();
         let address = server.addresses()[0];
         let (sensor, stop) = (Arc::new(sensor), Arc::new(AtomicBool::new(false)));
         let (board, halt) = (Arc::clone(&sensor), Arc::clone(&stop));

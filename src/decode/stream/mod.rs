@@ -23,6 +23,7 @@ mod reader;
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZero;
 
 use lru::LruCache;
 
@@ -154,13 +155,18 @@ impl Streams {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            // Bounded here: what goes must be given up in order, not dropped.
-            halves: LruCache::unbounded(),
+            // Never full: what goes must be given up in order, not dropped. Set aside at once, so that it is not moved as it grows.
+            halves: LruCache::new(NonZero::new(limits.connections).unwrap_or(NonZero::<usize>::MIN)),
             now: 0,
             load: Load::default(),
             losses: Losses::default(),
             octets: Octets::default(),
         }
+    }
+
+    /// Reads what taking the next segment of a flow would read, so that it comes from memory along with that of others.
+    pub(super) fn peek(&self, flow: &Flow) -> bool {
+        self.halves.contains(flow)
     }
 
     /// Takes the next segment of the capture; `found` is called for each message that it completes or sets free.
@@ -179,15 +185,22 @@ impl Streams {
             self.change(segment.flow.reversed(), found, Half::reset);
             return;
         }
-        self.place(segment, found);
+        // An acknowledgment alone brings nothing, and what it acknowledges was told above.
+        if !segment.payload.is_empty() || segment.missing > 0 || segment.flags & (SYN | FIN) > 0 {
+            self.place(segment, found);
+        }
         while self.load.memory > self.limits.total_octets && self.evict(found) {}
     }
 
     /// The end of all input: gives up what waits.
     pub(super) fn finish(&mut self, found: &mut dyn FnMut(Found<'_>)) {
-        while let Some((flow, half)) = self.halves.pop_lru() {
-            self.remove(flow, half, StreamLoss::Unfinished, found);
+        let Self { halves, load, losses, octets, .. } = self;
+        // In the order in which they would be forgotten, but at once: to take them out one by one costs as much as all else.
+        for (flow, half) in halves.iter_mut().rev() {
+            load.replace(half.load(), Load::default());
+            half.finish(StreamLoss::Unfinished, &mut Sink { flow: *flow, losses, octets, found });
         }
+        self.halves = LruCache::new(NonZero::<usize>::MIN);
         let Octets { taken, delivered, repeated } = self.octets;
         let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
         debug_assert_eq!(taken, accounted, "octets of a stream went astray");
@@ -234,7 +247,7 @@ impl Streams {
                 }
                 half
             }
-            // Nothing to remember: acknowledgments of a connection of which nothing else is seen.
+            // Nothing to remember: the end of a connection of which nothing else is seen.
             None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
             None => {
                 while self.halves.len() >= self.limits.connections.max(1) && self.evict(found) {}

@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use super::losses::{Loss, losses};
 use super::{Listed, SourcePage, SourceQuery};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
-use crate::export::Snapshot;
+use crate::export::{Snapshot, snapshot};
 use crate::ledger::Verdict;
 use crate::name::Name;
 use crate::watchlist::known_collision;
@@ -129,6 +130,69 @@ pub(super) fn summary(snapshot: &Snapshot, ready: Result<(), String>) -> Summary
         outputs: outputs.map(|output| Output { output: output.name, written: output.written, failed: output.failed }).collect(),
         clock_steps: snapshot.clock_steps,
         reloads: Reloads { done: snapshot.reloads.done, failed: snapshot.reloads.failed },
+    }
+}
+
+#[derive(Serialize)]
+pub(super) struct Overview<'a> {
+    infected_now: u64,
+    infected_today: u64,
+    infected: u64,
+    suspect: u64,
+    packets_per_second: Option<f64>,
+    hours: Vec<Hour>,
+    top: Vec<Top<'a>>,
+    losses: Vec<Loss>,
+}
+
+#[derive(Serialize)]
+struct Hour {
+    start: String,
+    packets: u64,
+    matches: u64,
+    infected: u64,
+}
+
+#[derive(Serialize)]
+struct Top<'a> {
+    source: String,
+    verdict: &'static str,
+    families: &'a [String],
+    distinct_names: u64,
+    matches: u64,
+    responses: u64,
+    first_seen: String,
+    last_seen: String,
+}
+
+/// What a person wants to know first: what the page shows.
+pub(super) fn overview(snapshot: &Snapshot) -> Overview<'_> {
+    let overview = &snapshot.overview;
+    let hour = |hour: &snapshot::Hour| Hour {
+        start: hour.start.to_string(),
+        packets: hour.packets,
+        matches: hour.matches,
+        infected: hour.infected,
+    };
+    let top = overview.top.iter().map(|source| Top {
+        source: source.source.to_string(),
+        verdict: source.verdict.label(),
+        families: &source.families,
+        distinct_names: source.names,
+        matches: source.matches,
+        responses: source.responses,
+        first_seen: source.first_seen.to_string(),
+        last_seen: source.last_seen.to_string(),
+    });
+    Overview {
+        infected_now: overview.infected_now,
+        infected_today: overview.infected_today,
+        infected: overview.infected,
+        suspect: overview.suspect,
+        packets_per_second: overview.packet_rate,
+        hours: overview.hours.iter().map(hour).collect(),
+        top: top.collect(),
+        losses: losses(snapshot),
     }
 }
 

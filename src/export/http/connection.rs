@@ -24,6 +24,8 @@ enum Phase {
     Answering,
     /// The client, to take the answer.
     Writing,
+    /// Us, to have something new.
+    Streaming,
 }
 
 /// The state of one connection.
@@ -34,11 +36,13 @@ struct State {
     since: Instant,
     /// Held until the answer is on its way.
     permit: Option<OwnedSemaphorePermit>,
+    /// Held as long as the answer is a stream.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 impl Slot {
     fn new() -> Self {
-        Self(Mutex::new(State { phase: Phase::Header, since: Instant::now(), permit: None }))
+        Self(Mutex::new(State { phase: Phase::Header, since: Instant::now(), permit: None, place: None }))
     }
 
     /// A request is there.
@@ -56,6 +60,16 @@ impl Slot {
         lock(&self.0).permit = Some(permit);
     }
 
+    /// The answer is a stream: once it has taken what there is, the client does not keep us waiting.
+    pub(super) fn stream(&self, place: OwnedSemaphorePermit) {
+        lock(&self.0).place = Some(place);
+    }
+
+    /// The stream has ended, or nobody is there to take it.
+    pub(super) fn streamed(&self) {
+        lock(&self.0).place = None;
+    }
+
     fn enter(&self, phase: Phase) {
         let mut state = lock(&self.0);
         (state.phase, state.since) = (phase, Instant::now());
@@ -68,9 +82,10 @@ impl Slot {
     }
 
     fn flushed(&self) {
-        if lock(&self.0).phase == Phase::Writing {
-            self.enter(Phase::Idle);
-            lock(&self.0).permit = None;
+        let mut state = lock(&self.0);
+        if state.phase == Phase::Writing || state.phase == Phase::Streaming && state.place.is_none() {
+            state.phase = if state.place.is_some() { Phase::Streaming } else { Phase::Idle };
+            (state.since, state.permit) = (Instant::now(), None);
         }
     }
 }
@@ -135,7 +150,7 @@ impl Connections {
                 Phase::Header => timeouts.header,
                 Phase::Idle => timeouts.idle,
                 Phase::Writing => timeouts.write,
-                Phase::Answering => return false,
+                Phase::Answering | Phase::Streaming => return false,
             };
             now.saturating_duration_since(state.since) > patience
         };
@@ -158,7 +173,9 @@ struct Farewell {
 
 impl Drop for Farewell {
     fn drop(&mut self) {
-        lock(&self.connections.open).tasks.remove(&self.number);
+        let gone = lock(&self.connections.open).tasks.remove(&self.number);
+        // Whatever feeds a stream has not seen yet that it ended.
+        gone.inspect(|(slot, _)| slot.streamed());
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  listener -> Connections (bounded) -> TLS -> hyper -> routes -> Board (the pipeline) -> Snapshot
-//!                    ^                                    |
+//!                    ^                                    | `-- events: the page as it changes, made once for all
 //!                    `-- sweep: who is too slow goes      `-- what takes long goes to a thread aside
 //! ```
 //!
@@ -15,7 +15,11 @@
 
 mod api;
 mod aside;
+#[cfg(feature = "top")]
+pub mod client;
 mod connection;
+mod events;
+mod losses;
 mod page;
 mod reply;
 mod routes;

@@ -3,12 +3,13 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use http_body_util::Full;
+use http_body_util::{Channel, Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap};
 use hyper::{Method, Request, Response, StatusCode};
 
 use super::connection::Slot;
+use super::events::{self, Events};
 use super::page::{self, Frame, Search};
 use super::reply::Reply;
 use super::server::Site;
@@ -17,15 +18,17 @@ use super::{SourcePage, api};
 use crate::export::metrics;
 
 /// Paths that are taken.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 14] = [
     "/",
     page::STYLE_PATH,
     page::SCRIPT_PATH,
     page::ICON_PATH,
+    events::PATH,
     "/-/healthy",
     "/-/ready",
     "/-/reload",
     "/api/v1/summary",
+    "/api/v1/overview",
     "/api/v1/families",
     "/api/v1/rendezvous",
     "/api/v1/sources",
@@ -48,21 +51,24 @@ pub(super) fn check_telemetry_path(path: &str) -> Result<(), String> {
     Err(format!("`{}` cannot be the path of the metrics: write /, letters and digits, and none of {taken}", path.escape_debug()))
 }
 
+/// An answer as a whole, or as it comes.
+type Body = Either<Full<Bytes>, Channel<Bytes>>;
+
 /// Answers a request.
-pub(super) async fn respond(
-    site: Arc<Site>,
-    slot: Arc<Slot>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+pub(super) async fn respond(site: Arc<Site>, slot: Arc<Slot>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     slot.answering();
     let web = site.web();
-    let reply = match refuse(&site, &web, request.headers()).await {
-        Some(refusal) => refusal,
-        None => answer(&site, &slot, &request).await,
+    let (reply, stream) = match refuse(&site, &web, request.headers()).await {
+        Some(refusal) => (refusal, None),
+        None if *request.method() == Method::GET && request.uri().path() == events::PATH => match site.events.listen(&slot) {
+            Some(stream) => (Events::reply(), Some(stream)),
+            None => (busy("too many listen to this page"), None),
+        },
+        None => (answer(&site, &slot, &request).await, None),
     };
     let response = reply.send(request.headers(), web.headers());
     slot.writing();
-    Ok(response)
+    Ok(response.map(|whole| stream.map_or(Either::Left(whole), Either::Right)))
 }
 
 /// Turns away whoever does not know a password, where one is needed.
@@ -103,6 +109,7 @@ async fn answer(site: &Arc<Site>, slot: &Slot, request: &Request<Incoming>) -> R
     }
     match path {
         page::STYLE_PATH | page::SCRIPT_PATH | page::ICON_PATH => page::file(path),
+        events::PATH => Events::reply(),
         "/-/healthy" => Reply::line(StatusCode::OK, "healthy"),
         "/-/ready" => match site.board.is_ready() {
             Ok(()) => Reply::line(StatusCode::OK, "ready"),
@@ -121,6 +128,7 @@ async fn weighty(site: &Arc<Site>, slot: &Slot, path: &str, query: &str) -> Repl
     match path {
         "/" => people(site, query).await,
         "/api/v1/summary" => Reply::json(StatusCode::OK, &api::summary(&site.board.snapshot(), site.board.is_ready())),
+        "/api/v1/overview" => Reply::json(StatusCode::OK, &api::overview(&site.board.snapshot())),
         "/api/v1/families" => Reply::json(StatusCode::OK, &api::families(&site.board.snapshot())),
         "/api/v1/rendezvous" => Reply::json(StatusCode::OK, &api::rendezvous(&site.board.snapshot())),
         "/api/v1/sources" => sources(site, query).await,

@@ -16,6 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::aside::Aside;
 use super::connection::{Connections, Slot, Watched};
+use super::events::Events;
 use super::web::{Web, Webs};
 use super::{Board, Config, routes};
 
@@ -48,6 +49,8 @@ pub(super) struct Site {
     pub(super) judge: Aside,
     /// Reloads, and looks for sources.
     pub(super) clerk: Aside,
+    /// The page as it changes.
+    pub(super) events: Events,
     connections: Arc<Connections>,
 }
 
@@ -82,6 +85,7 @@ impl Server {
         let site = Arc::new(Site {
             permits: Arc::new(Semaphore::new(self.config.max_requests.clamp(1, Semaphore::MAX_PERMITS))),
             connections: Arc::new(Connections::new(self.config.max_connections)),
+            events: Events::new(self.config.max_connections),
             judge: Aside::start("http-judge").map_err(refuse)?,
             clerk: Aside::start("http-clerk").map_err(refuse)?,
             webs: Mutex::new(self.webs),
@@ -93,6 +97,7 @@ impl Server {
                 let listener = tokio::net::TcpListener::from_std(listener).map_err(refuse)?;
                 tokio::spawn(accept(listener, Arc::clone(&site)));
             }
+            tokio::spawn(Events::broadcast(Arc::clone(&site)));
             site.watch(stop).await;
             Ok(())
         })

@@ -2,7 +2,8 @@
 //!
 //! One file a format, each a [`Layout`]: it writes a name or says that it cannot. Which names, once or as often as they come, and
 //! into which file, is the business of [`NameWriter`]. Names leave in the order in which they come and nothing of them is kept,
-//! except where a format must not hold a name twice or an older list is compared.
+//! except where an older list is compared, or a format must not hold a name twice: then those that come twice are, which a
+//! [`RepeatFinder`] knows beforehand.
 
 mod bind;
 mod csv;
@@ -13,6 +14,7 @@ mod json;
 mod misp;
 mod plain;
 mod registry;
+mod repeats;
 mod rpz;
 mod stix;
 mod suricata;
@@ -24,6 +26,7 @@ mod zeek;
 use std::io::{self, Write};
 
 pub use self::registry::Registry;
+pub use self::repeats::{RepeatFinder, Repeats};
 pub use self::writer::{NameCounts, NameWriter, Part, Selection, Target};
 
 use crate::day::{Day, Timestamp};
@@ -91,7 +94,7 @@ impl NamesFormat {
     }
 
     /// Whether it must not hold a name twice: who reads it would warn or refuse.
-    const fn once(self) -> bool {
+    pub const fn holds_once(self) -> bool {
         !matches!(self, Self::Plain | Self::Csv | Self::Json | Self::Stix)
     }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use super::{About, Entry, Layout, NameList, NamesFormat, Registry, misp};
+use super::{About, Entry, Layout, NameList, NamesFormat, Registry, Repeats, misp};
 use crate::export::target::{Out, at};
 use crate::name::{MAX_TEXT, Name};
 use crate::watchlist::NameSet;
@@ -69,6 +69,8 @@ pub struct NameWriter {
     older: Option<(NameSet, Vec<bool>)>,
     /// What was written already, where each name counts once.
     seen: Option<NameSet>,
+    /// What may come again, where that is known: nothing else needs to be remembered.
+    repeats: Option<Repeats>,
     sheets: Sheets,
     /// The folder of the feed that the one file belongs to.
     feed: Option<PathBuf>,
@@ -131,12 +133,18 @@ impl NameWriter {
                 let came = vec![false; older.len()];
                 (older, came)
             }),
-            seen: (format.once() || changes).then(NameSet::default),
+            seen: (format.holds_once() || changes).then(NameSet::default),
+            repeats: None,
             sheets,
             feed,
             about,
             counts: NameCounts::default(),
         })
+    }
+
+    /// Tells which names may come more than once, so that no others have to be remembered.
+    pub fn expect(&mut self, repeats: Repeats) {
+        self.repeats = Some(repeats);
     }
 
     /// Takes the next name.
@@ -153,6 +161,7 @@ impl NameWriter {
             return Ok(());
         }
         if let Some(seen) = &mut self.seen
+            && self.repeats.as_ref().is_none_or(|repeats| repeats.may_hold(name))
             && !seen.insert(name).map_err(io::Error::other)?.1
         {
             self.counts.repeated += 1;
@@ -301,4 +310,62 @@ fn title(operator: &str) -> String {
 
 fn text<'t>(name: &Name, room: &'t mut [u8; MAX_TEXT]) -> io::Result<&'t str> {
     std::str::from_utf8(name.write_text(room)).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::day::{Day, Timestamp};
+    use crate::dga::Catalog;
+    use crate::export::RepeatFinder;
+
+    #[derive(Clone, Default)]
+    struct Shared(Rc<RefCell<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            self.0.borrow_mut().extend_from_slice(octets);
+            Ok(octets.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// With the repeats known beforehand the same is written, and of the names hardly any is kept.
+    #[test]
+    fn what_repeats_is_kept_and_nothing_else() {
+        let mut catalog = Catalog::default();
+        catalog.add("conficker-c").unwrap();
+        let family = catalog.family(0);
+        let days = (Day::of(2009, 4, 1), Day::of(2009, 4, 6));
+        let mut finder = RepeatFinder::new().unwrap();
+        days.0.through(days.1).for_each(|day| family.names(day, &mut |name| finder.add(name).unwrap()));
+        let write = |repeats: Option<Repeats>| {
+            let about = About { families: vec![], days, made: Timestamp::from_parts(0, 0), part: None };
+            let out = Shared::default();
+            let target = Target::Stream(Box::new(out.clone()));
+            let mut writer = NameWriter::new(NamesFormat::Rpz, about, Selection::default(), target).unwrap();
+            repeats.into_iter().for_each(|repeats| writer.expect(repeats));
+            for day in days.0.through(days.1) {
+                let list = NameList::new(family, day, 1);
+                let mut index = 0;
+                family.names(day, &mut |name| {
+                    writer.add(&list, index, name).unwrap();
+                    index += 1;
+                });
+            }
+            let kept = writer.seen.as_ref().map_or(0, NameSet::len);
+            (writer.finish().unwrap(), kept, out.0.take())
+        };
+        let (all, kept_of_all, octets) = write(None);
+        let (few, kept_of_few, same_octets) = write(Some(finder.finish().unwrap()));
+        assert!(octets == same_octets);
+        assert_eq!((all, all.written + all.repeated, kept_of_all as u64), (few, 300_000, all.written));
+        assert!(all.repeated > 0 && kept_of_few as u64 <= all.repeated, "{kept_of_few} of {all:?}");
+    }
 }

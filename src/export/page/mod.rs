@@ -19,7 +19,7 @@ use crate::ledger::Verdict;
 pub(super) const STYLE: &str = include_str!("page.css");
 
 /// A share for people: `0.02 %`; what is there is never shown as nothing, and a share of nothing is none.
-pub(super) fn share(part: u64, whole: u64) -> String {
+pub fn share(part: u64, whole: u64) -> String {
     if part == 0 {
         return "0 %".to_owned();
     }
@@ -35,8 +35,19 @@ pub(super) fn share(part: u64, whole: u64) -> String {
 }
 
 /// `2009-03-31 20:41:07`, UTC.
-pub(super) fn second(time: Timestamp) -> String {
+pub fn second(time: Timestamp) -> String {
     time.to_string()[..19].replace('T', " ")
+}
+
+/// `3 min ago`.
+pub fn ago(time: Timestamp, now: Timestamp) -> String {
+    let seconds = now.parts().0.saturating_sub(time.parts().0);
+    match seconds {
+        0..60 => "just now".to_owned(),
+        60..3_600 => format!("{} min ago", seconds / 60),
+        3_600..172_800 => format!("{} h ago", seconds / 3_600),
+        _ => format!("{} days ago", seconds / 86_400),
+    }
 }
 
 /// `2009-03-31 20:41`, UTC.

@@ -6,7 +6,7 @@ use super::Report;
 use crate::ledger::{Hosts, Verdict};
 
 /// The columns, named like the members of the JSON report.
-const COLUMNS: [&str; 18] = [
+const COLUMNS: [&str; 21] = [
     "source",
     "family",
     "list_day",
@@ -24,6 +24,9 @@ const COLUMNS: [&str; 18] = [
     "hosts_high",
     "hosts_method",
     "refused",
+    "names_needed",
+    "set_aside",
+    "reader",
     "exposed",
 ];
 
@@ -57,6 +60,9 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
                 high,
                 method,
                 refused,
+                evidence.names_needed().to_string(),
+                evidence.set_aside().to_string(),
+                evidence.is_reader().to_string(),
                 report.is_exposed(key).to_string(),
             ])?;
         }

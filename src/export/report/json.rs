@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Report, caveats, rendezvous};
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Origin;
+use crate::ledger::estimate::Estimate;
 use crate::ledger::{Count, Hosts, Verdict};
 
 #[derive(Serialize)]
@@ -27,6 +28,8 @@ struct List<'a> {
     names: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdicts: Option<Verdicts>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rounds: Option<Figures>,
 }
 
 /// What verdicts on a list rest on.
@@ -101,14 +104,18 @@ struct Figures {
     caveats: Vec<&'static str>,
 }
 
+impl Figures {
+    fn of(estimate: &Estimate) -> Self {
+        let (low, best, high) = estimate.figures();
+        let (method, caveats) = (estimate.method().label(), caveats(estimate));
+        Self { low, best, high, method, caveats }
+    }
+}
+
 impl Counted {
     fn of(hosts: &Hosts) -> Self {
         match hosts {
-            Ok(estimate) => {
-                let (low, best, high) = estimate.figures();
-                let (method, caveats) = (estimate.method().label(), caveats(estimate));
-                Self { hosts: Some(Figures { low, best, high, method, caveats }), refused: None }
-            }
+            Ok(estimate) => Self { hosts: Some(Figures::of(estimate)), refused: None },
             Err(why) => Self { hosts: None, refused: Some(why.text()) },
         }
     }
@@ -190,7 +197,8 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             set_aside: standard.set_aside,
             background: if standard.measured { "measured" } else { "assumed" },
         });
-        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts }
+        let rounds = report.census.rounds.get(&(id, list_day)).map(Figures::of);
+        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts, rounds }
     });
     rows(out, lists)?;
 
@@ -266,7 +274,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 pub(super) fn rows<T: Serialize>(out: &mut dyn Write, rows: impl Iterator<Item = T>) -> io::Result<()> {
     for (place, row) in rows.enumerate() {
         write!(out, "{}\n  ", if place > 0 { "," } else { "" })?;
-        serde_json::to_writer(&mut *out, &row)?;
+        crate::export::json::write(&row, out)?;
     }
     Ok(())
 }

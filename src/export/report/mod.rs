@@ -10,8 +10,9 @@ mod text;
 mod timeline;
 
 pub use self::abuse::AbuseFormat;
+pub(super) use self::abuse::Incident;
 pub use self::desk::{Desk, Reporter};
-pub(super) use self::text::{grouped, printable, size};
+pub use self::text::{grouped, printable, size};
 pub use self::timeline::Timeline;
 
 use self::rendezvous::Live;
@@ -19,6 +20,7 @@ use self::rendezvous::Live;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::Events;
@@ -27,9 +29,9 @@ use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
 use crate::ledger::estimate::{Cycle, Estimate};
 use crate::ledger::{
-    AnswerCounts, Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Rule, Seen, Standard, Verdict, Watched,
+    AnswerCounts, Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Seen, Standard, Verdict, Watched,
 };
-use crate::watchlist::{Names, PatternId, Patterns};
+use crate::watchlist::{List, Names, PatternId, Patterns};
 
 /// How a report is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub enum Format {
     Json,
     /// The sources.
     Csv,
+    /// What names resolved to, in the Common Output Format of passive DNS.
+    Cof,
 }
 
 /// All that a replay found.
@@ -64,6 +68,8 @@ pub struct Report {
     sightings_refused: u64,
     desk: Desk,
     timeline: Option<Timeline>,
+    /// Lists whose names need not be computed again.
+    built: BTreeMap<(FamilyId, Day), Arc<List>>,
 }
 
 /// What became of packets, and of the messages in them.
@@ -76,6 +82,8 @@ pub struct Found {
     pub given_up: GivenUpCounts,
     /// What responses said about the names of each family.
     pub answers: Vec<AnswerCounts>,
+    /// The share of packets that nobody saw, as far as that is known.
+    pub lost: f64,
 }
 
 impl Found {
@@ -107,8 +115,25 @@ struct Group<'r> {
     rows: &'r [(Key, Evidence)],
     /// The hosts behind each.
     hosts: &'r [Hosts],
-    names: Names,
+    names: ListNames,
     standard: Option<&'r Standard>,
+}
+
+/// The names of a list.
+enum ListNames {
+    Built(Arc<List>),
+    Made(Names),
+}
+
+impl Deref for ListNames {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        match self {
+            Self::Built(list) => list.names(),
+            Self::Made(names) => names,
+        }
+    }
 }
 
 impl<'r> Group<'r> {
@@ -165,13 +190,13 @@ impl Report {
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
         let spans = captures.iter().filter_map(|capture| capture.span);
         let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost: 0.0, names_refused: ledger.saturation().names_refused > 0 };
+        let watched = Watched { span, lost: found.lost, names_refused: ledger.saturation().names_refused > 0 };
         let standards = ledger.standards();
         let live = Live::take(&mut ledger);
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
         // Whoever asked for a worm's indicators and for no generated name of it is nobody's business.
         let mut suspects: BTreeMap<&str, BTreeSet<IpAddr>> = BTreeMap::new();
-        for (key, _) in &rows {
+        for (key, _) in rows.iter().filter(|_| !sightings.is_empty()) {
             if let Some(worm) = catalog.family(key.family).worm() {
                 suspects.entry(worm).or_default().insert(key.source);
             }
@@ -180,9 +205,9 @@ impl Report {
             patterns.set(*pattern).context_of.is_none_or(|worm| suspects.get(worm).is_some_and(|of| of.contains(source)))
         });
         let refs: Vec<_> = rows.iter().map(|(key, evidence)| (key, evidence)).collect();
-        let census = Census::take(&refs, &Rule::of_all(catalog), &watched);
+        let census = Census::take(&refs, catalog, &watched);
         let catalog = catalog.clone();
-        let (desk, timeline) = (Desk::default(), None);
+        let (desk, timeline, built) = (Desk::default(), None, BTreeMap::new());
         Self {
             catalog,
             captures,
@@ -198,7 +223,13 @@ impl Report {
             sightings_refused,
             desk,
             timeline,
+            built,
         }
+    }
+
+    /// Takes lists that are at hand, by family and edition: names of others are computed again.
+    pub fn set_lists(&mut self, built: BTreeMap<(FamilyId, Day), Arc<List>>) {
+        self.built = built;
     }
 
     /// Adds what was counted by hour, for the page and the pictures.
@@ -243,6 +274,7 @@ impl Report {
             Format::Text { top } => text::write(self, top, out),
             Format::Json => json::write(self, out),
             Format::Csv => csv::write(self, out),
+            Format::Cof => self.write_cof(out),
         }
     }
 
@@ -254,8 +286,10 @@ impl Report {
             let family = self.catalog.family(key.family);
             let hosts = &self.census.rows[first..first + rows.len()];
             first += rows.len();
-            // Names are not kept: a list takes milliseconds to compute and megabytes to hold.
-            let names = Names::new(family, family.edition(key.list_day));
+            let edition = family.edition(key.list_day);
+            let list = self.built.get(&(key.family, edition)).map(Arc::clone);
+            // Others are not kept: a list takes milliseconds to compute and megabytes to hold.
+            let names = list.map_or_else(|| ListNames::Made(Names::new(family, edition)), ListNames::Built);
             Group { rows, hosts, names, standard: self.standards.get(&(key.family, key.list_day)) }
         })
     }
@@ -272,8 +306,8 @@ impl Report {
 
     fn family_totals(&self, id: FamilyId) -> FamilyTotals {
         let mut totals = FamilyTotals::default();
-        let (mut sources, mut infected) = (BTreeSet::<IpAddr>::new(), BTreeSet::new());
-        let (mut roles, mut ahead) = (BTreeSet::new(), BTreeSet::new());
+        let (mut sources, mut infected) = (Vec::<IpAddr>::new(), vec![]);
+        let (mut roles, mut ahead) = (vec![], vec![]);
         // Reports of the same packets are the same: the key is none to keep.
         let [mut seen, mut sure] = [(); 2].map(|()| Distinct::new(0, EXACT));
         let calendar = self.catalog.family(id).calendar();
@@ -281,18 +315,27 @@ impl Report {
         for (key, evidence) in self.rows.iter().filter(|(key, _)| key.family == id) {
             totals.matches += evidence.matches;
             totals.responses += evidence.responses;
-            sources.insert(key.source);
+            sources.push(key.source);
             seen.add(key.source);
             if Verdict::of(evidence) == Verdict::Infected {
-                infected.insert(key.source);
+                infected.push(key.source);
                 sure.add(key.source);
-                roles.insert((evidence.role(), key.source));
+                roles.push((evidence.role(), key.source));
                 if one_list_a_day {
-                    ahead.insert((days_ahead(key, evidence), key.source));
+                    ahead.push((days_ahead(key, evidence), key.source));
                 }
             }
         }
+        // Once a source, which has a row for each list day.
+        for addresses in [&mut sources, &mut infected] {
+            addresses.sort_unstable();
+            addresses.dedup();
+        }
         (totals.sources, totals.infected) = (sources.len(), infected.len());
+        roles.sort_unstable();
+        roles.dedup();
+        ahead.sort_unstable();
+        ahead.dedup();
         roles.iter().for_each(|(role, _)| *totals.roles.entry(*role).or_default() += 1);
         ahead.iter().for_each(|(days, _)| *totals.ahead.entry(*days).or_default() += 1);
         totals.distinct = (seen.count(), sure.count());

@@ -12,6 +12,7 @@ use super::json::rows;
 use super::text::{count, minute, wrapped};
 use crate::day::Day;
 use crate::dga::FamilyId;
+use crate::export::{Resolution, write_cof};
 use crate::ledger::{AnswerKind, Evidence, Exposure, Key, Learned, Ledger, LiveName, Rendezvous, Unkept, Verdict};
 use crate::watchlist::Names;
 
@@ -55,6 +56,12 @@ pub(super) struct Row<'r> {
 }
 
 impl Row<'_> {
+    fn resolution(&self) -> Resolution {
+        let Rendezvous { first_seen, last_seen, answers, .. } = *self.rendezvous;
+        let (addresses, servers) = (self.rendezvous.addresses().to_vec(), self.rendezvous.servers().to_vec());
+        Resolution { name: self.name.clone(), addresses, servers, first_seen, last_seen, answers }
+    }
+
     /// Whether it is the alarm that matters, and not somebody's name or a sinkhole.
     pub(super) const fn is_alarming(&self) -> bool {
         is_alarming(self.facts)
@@ -70,6 +77,12 @@ impl Row<'_> {
 }
 
 impl Report {
+    /// Writes what names resolved to that lead to no known sinkhole.
+    pub(super) fn write_cof(&self, out: &mut dyn Write) -> io::Result<()> {
+        let resolutions: Vec<Resolution> = self.rendezvous().map(|row| row.resolution()).collect();
+        write_cof(&resolutions, &self.desk.vantage, out)
+    }
+
     /// Names that lead to somebody who is not known, by family, list day and place.
     pub(super) fn rendezvous(&self) -> impl Iterator<Item = Row<'_>> {
         let mut list: Option<((FamilyId, Day), Names)> = None;

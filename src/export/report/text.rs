@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use super::{CaptureSummary, FamilyTotals, Group, Report, caveats, rendezvous};
 use crate::day::Timestamp;
@@ -147,7 +148,7 @@ fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, 
     let key = group.rows[0].0;
     let family = report.catalog.family(key.family);
     let mut rows: Vec<(&Key, &Evidence, &Hosts)> = group.iter().collect();
-    rows.sort_by_key(|(key, evidence, _)| {
+    rows.sort_by_cached_key(|(key, evidence, _)| {
         (
             Reverse(Verdict::of(evidence)),
             Reverse(evidence.distinct_names()),
@@ -336,7 +337,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
 }
 
 /// Thousands apart: `1,234,567`.
-pub(in crate::export) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (place, digit) in digits.chars().enumerate() {
@@ -348,7 +349,8 @@ pub(in crate::export) fn grouped(number: u64) -> String {
     text
 }
 
-pub(in crate::export) fn size(bytes: u64) -> String {
+/// A number of octets: `1.6 MB`.
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..10_000 => count(bytes, "octet"),
         10_000..10_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
@@ -371,12 +373,17 @@ pub(super) fn minute(time: Timestamp) -> String {
     second(time)[5..16].to_owned()
 }
 
-/// A path as a terminal may show it.
-pub(in crate::export) fn printable(path: &str) -> String {
-    path.chars()
-        .flat_map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>())
+/// A text as a terminal may show it: what would command it is escaped, and what would turn the direction of writing.
+pub fn printable(text: &str) -> String {
+    let commands = |c: char| c.is_control() || TURNS.iter().any(|turns| turns.contains(&c));
+    text.chars()
+        .flat_map(|c| if commands(c) { c.escape_default().to_string() } else { c.to_string() }.chars().collect::<Vec<_>>())
         .collect()
 }
+
+/// Characters that order the direction of writing (Unicode Standard Annex #9 §2).
+const TURNS: [RangeInclusive<char>; 4] =
+    ['\u{61c}'..='\u{61c}', '\u{200e}'..='\u{200f}', '\u{202a}'..='\u{202e}', '\u{2066}'..='\u{2069}'];
 
 #[cfg(test)]
 mod tests {
@@ -384,6 +391,7 @@ mod tests {
 
     #[test]
     fn figures() {
+        assert_eq!(printable("a\u{1b}[2J\u{9b}\r\u{202e}ä"), "a\\u{1b}[2J\\u{9b}\\r\\u{202e}ä");
         for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(number), text);
         }

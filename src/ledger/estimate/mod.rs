@@ -8,24 +8,33 @@
 //! | all of the list, each cycle | no cache | [`floor()`]: most lookups of one name within one cycle |
 //! | all of the list, each cycle | caches | [`hazard()`]: lookups per time in which the name was not cached |
 //!
-//! All are pure functions of what was seen.
+//! All are pure functions of what was seen. Logarithms and the like are those of the libm crate, so that the last digit is
+//! the same on every machine.
 
 mod chance;
 mod churn;
 mod floor;
 mod hazard;
 mod occupancy;
+mod repeats;
+mod rounds;
 
 pub use self::chance::{expected_false, poisson_tail, threshold};
 pub use self::churn::{churn, live};
 pub use self::floor::floor;
 pub use self::hazard::{Caches, hazard};
-pub use self::occupancy::{Sampling, occupancy};
+pub use self::occupancy::{Sampling, hosts_of_rounds, occupancy};
+pub use self::repeats::without_repeats;
+pub use self::rounds::{cycle, missing};
 
 use std::fmt;
 
 /// The 97.5 % point of the normal distribution: what a two-sided interval of 95 % reaches to.
 const Z: f64 = 1.959_964;
+
+const fn square(number: f64) -> f64 {
+    number * number
+}
 
 /// How a worm's hosts ask for the names of a list day, times in seconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,7 +81,7 @@ pub enum Caveat {
     Saturated,
     /// What is counted are rounds: a host makes between 0.79 and 1 of them a list day, a part where it was off meanwhile.
     Rounds,
-    /// More than 1 % of the packets were lost, which makes the number low.
+    /// More than 1 % of the packets were lost. It is reckoned with, as if each packet were as likely to be.
     CaptureLoss,
     /// The length of a cycle is assumed, not seen in this traffic.
     AssumedCycle,
@@ -86,6 +95,8 @@ pub enum Caveat {
     LearnedLifetime,
     /// Sources whose number could not be told are left out.
     RefusedLeftOut,
+    /// Suffixes of which a resolver answers from signed gaps (RFC 8198) are left out.
+    SignedGaps,
 }
 
 impl Caveat {
@@ -94,13 +105,14 @@ impl Caveat {
         match self {
             Self::Saturated => "nearly all names were seen: no upper bound",
             Self::Rounds => "counts rounds: a host that was off part of the day counts as a part",
-            Self::CaptureLoss => "more than 1 % of packets were lost: low",
+            Self::CaptureLoss => "more than 1 % of packets were lost: reckoned with, but less sure",
             Self::AssumedCycle => "length of a cycle assumed",
             Self::ShortSpan => "watched for less than a cycle: hosts that slept are missing",
             Self::OrderOfMagnitude => "names are cached for long: order of magnitude only",
             Self::SeveralCaches => "several caches behind the address",
             Self::LearnedLifetime => "cache lifetime seen from lookups, not from answers",
             Self::RefusedLeftOut => "sources whose number is not known are left out",
+            Self::SignedGaps => "suffixes that lack names, as if answered from signed gaps (RFC 8198), are left out",
         }
     }
 }
@@ -197,6 +209,18 @@ impl Estimate {
         self
     }
 
+    /// What was counted, where that are rounds, without what they say of hosts.
+    #[must_use]
+    pub fn as_rounds(self) -> Self {
+        self.shared(1.0, 1.0)
+    }
+
+    /// The same with an interval that holds another's.
+    #[must_use]
+    pub fn with_bounds_of(self, other: &Self) -> Self {
+        Self { low: self.low.min(other.low), high: self.high.max(other.high), ..self }
+    }
+
     /// The same with a caveat more.
     #[must_use]
     pub fn with(mut self, caveat: Caveat) -> Self {
@@ -242,8 +266,8 @@ impl Estimate {
         for part in parts {
             let to = total.get_or_insert_with(|| Self { low: 0.0, best: 0.0, high: 0.0, ..part.clone() });
             to.best += part.best;
-            below += (part.best - part.low).powi(2);
-            above += (part.high - part.best).powi(2);
+            below += square(part.best - part.low);
+            above += square(part.high - part.best);
             to.shared = (to.shared.0.min(part.shared.0), to.shared.1.max(part.shared.1));
             if to.method != part.method {
                 to.method = Method::Sum;

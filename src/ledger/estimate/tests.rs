@@ -19,7 +19,7 @@ fn occupancy_as_in_the_prototype() {
         (40, 50_000, 500, 1.0, 0.079_631_124, 0.079_631_187, 0.079_631_250),
     ];
     for (distinct, list, drawn, seen, low, best, high) in rows {
-        let estimate = occupancy(distinct, &Sampling { list, drawn, seen });
+        let estimate = occupancy(distinct, &Sampling { list, drawn, seen, among: list });
         for (is, expected) in [(estimate.low, low), (estimate.best, best), (estimate.high, high)] {
             assert!((is - expected).abs() < 1e-6 * f64::max(expected, 0.01), "{distinct} of {list}: {is} for {expected}");
         }
@@ -73,9 +73,9 @@ fn hazard_as_in_the_prototype() {
             })
             .collect();
         assert_eq!(names.iter().map(Vec::len).sum::<usize>(), passed, "{seed}");
-        let is = rate(&names, span, CYCLE.length, lifetime, 1.0);
+        let is = rate(&names, span, CYCLE.length, 1.0, &Caches { lifetime, error: 1.0, seen: 1.0 });
         assert!((is - best).abs() < 1e-6, "{seed}: {is} for {best}");
-        let estimate = hazard(&names, span, &CYCLE, &Caches { lifetime, error: 1.0 }).unwrap();
+        let estimate = hazard(&names, span, &CYCLE, &Caches { lifetime, error: 1.0, seen: 1.0 }).unwrap();
         assert_eq!(estimate.figures(), (low, f64::round(best) as u64, Some(high)), "{seed}");
     }
 }
@@ -83,7 +83,7 @@ fn hazard_as_in_the_prototype() {
 #[test]
 fn hazard_knows_when_to_be_silent() {
     let names = [vec![5.0, 11_015.0]];
-    let with = |lifetime| hazard(&names, 86_400.0, &CYCLE, &Caches { lifetime, error: 1.0 });
+    let with = |lifetime| hazard(&names, 86_400.0, &CYCLE, &Caches { lifetime, error: 1.0, seen: 1.0 });
     assert_eq!(with(5_506.0), Err(Refused::LongLifetime));
     assert_eq!(with(3_600.0).unwrap().caveats(), [Caveat::OrderOfMagnitude]);
     assert_eq!(with(900.0).unwrap().caveats(), []);
@@ -114,7 +114,7 @@ fn thresholds_by_background_and_sources() {
 
 #[test]
 fn what_is_saturated_has_no_upper_bound() {
-    let all = Sampling { list: 50_000, drawn: 500, seen: 1.0 };
+    let all = Sampling { list: 50_000, drawn: 500, seen: 1.0, among: 50_000 };
     let estimate = occupancy(50_000, &all);
     assert_eq!(estimate.to_string(), "at least 967 (occupancy)");
     assert_eq!((estimate.figures(), estimate.caveats()), ((967, 967, None), &[Caveat::Saturated, Caveat::Rounds][..]));
@@ -123,7 +123,7 @@ fn what_is_saturated_has_no_upper_bound() {
     for list in [1, 2, 250, 500, 501, 50_000, 100_000_000] {
         for distinct in [0, 1, 3, 249, 250, 500, 49_999, 50_000] {
             for seen in [1.0, 0.5, 0.01] {
-                let estimate = occupancy(distinct, &Sampling { list, drawn: 500, seen });
+                let estimate = occupancy(distinct, &Sampling { list, drawn: 500, seen, among: list });
                 let text = estimate.to_string();
                 assert!(!text.contains("inf") && !text.contains("NaN"), "{distinct} of {list}: {text}");
                 let (low, best, high) = estimate.figures();
@@ -136,12 +136,12 @@ fn what_is_saturated_has_no_upper_bound() {
 #[test]
 fn one_name_s_lookups_within_a_cycle() {
     let names = [vec![0.0, 10.0, 20.0, 10_700.0, 10_705.0], vec![5.0]];
-    let estimate = floor(&names, 12_000.0, &CYCLE);
+    let estimate = floor(&names, 12_000.0, &CYCLE, 1.0);
     assert_eq!((estimate.low, estimate.best, estimate.caveats()), (4.0, 4.0, &[][..]));
-    let short = floor(&names, 600.0, &Cycle { learned: false, ..CYCLE });
+    let short = floor(&names, 600.0, &Cycle { learned: false, ..CYCLE }, 1.0);
     assert_eq!(short.to_string(), "at least 4 (floor)");
     assert_eq!(short.caveats(), [Caveat::AssumedCycle, Caveat::ShortSpan]);
-    assert_eq!(floor(&[], 86_400.0, &CYCLE).figures(), (1, 1, Some(1)));
+    assert_eq!(floor(&[], 86_400.0, &CYCLE, 1.0).figures(), (1, 1, Some(1)));
 }
 
 #[test]

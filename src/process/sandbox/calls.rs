@@ -28,7 +28,8 @@ pub(super) fn confine(role: Role) -> Result<(), String> {
 
 /// The role's list last: the others must not depend on what it lets through.
 fn filters(role: Role) -> Result<[BpfProgram; 3], String> {
-    let list = role.calls().into_iter().map(|(call, arguments)| Ok((call, rules(arguments).map_err(|error| error.to_string())?)));
+    let list =
+        role.calls().into_iter().map(|(call, arguments)| Ok((call, rules(&arguments).map_err(|error| error.to_string())?)));
     let list = list.collect::<Result<_, String>>()?;
     let every = |calls: &[c_long]| calls.iter().map(|call| (*call, vec![])).collect();
     Ok([
@@ -45,23 +46,36 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, others: SeccompAction, these:
 }
 
 /// Alternatives, of which one must hold; none for a call with any arguments.
-fn rules(arguments: Arguments) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+fn rules(arguments: &[Arguments]) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
+    if arguments.contains(&Arguments::Any) {
+        return Ok(vec![]);
+    }
+    let rules = arguments.iter().map(|arguments| alternatives(*arguments)).collect::<Result<Vec<_>, _>>()?;
+    Ok(rules.into_iter().flatten().collect())
+}
+
+/// Each a row of conditions, all of which must hold.
+fn alternatives(arguments: Arguments) -> Result<Vec<SeccompRule>, seccompiler::BackendError> {
     use SeccompCmpArgLen::{Dword, Qword};
     use SeccompCmpOp::{Eq, MaskedEq};
-    let conditions: &[(u8, SeccompCmpArgLen, SeccompCmpOp, u64)] = match arguments {
-        Arguments::Any => &[],
+    /// Of SOCK_STREAM and the like, without SOCK_CLOEXEC and SOCK_NONBLOCK (include/linux/net.h).
+    const KIND: u64 = 0xF;
+    let stream = (1, Dword, MaskedEq(KIND), libc::SOCK_STREAM as u64);
+    let domain = |domain| (0, Dword, Eq, domain as u64);
+    let rows = match arguments {
+        Arguments::Any => vec![],
         Arguments::ReadOnly => {
-            &[(2, Dword, MaskedEq((libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64), libc::O_RDONLY as u64)]
+            vec![vec![(2, Dword, MaskedEq((libc::O_ACCMODE | libc::O_CREAT | libc::O_TRUNC) as u64), libc::O_RDONLY as u64)]]
         }
-        Arguments::Capture => &[(0, Dword, Eq, libc::AF_PACKET as u64), (0, Dword, Eq, libc::AF_NETLINK as u64)],
-        Arguments::Thread => &[(0, Qword, MaskedEq(libc::CLONE_THREAD as u64), libc::CLONE_THREAD as u64)],
-        Arguments::Data => &[(2, Dword, MaskedEq(libc::PROT_EXEC as u64), 0)],
-        Arguments::Ask => &[(2, Qword, Eq, 0)],
+        Arguments::Capture => vec![vec![domain(libc::AF_PACKET)], vec![domain(libc::AF_NETLINK)]],
+        Arguments::Internet => vec![vec![domain(libc::AF_INET), stream.clone()], vec![domain(libc::AF_INET6), stream]],
+        Arguments::Thread => vec![vec![(0, Qword, MaskedEq(libc::CLONE_THREAD as u64), libc::CLONE_THREAD as u64)]],
+        Arguments::Data => vec![vec![(2, Dword, MaskedEq(libc::PROT_EXEC as u64), 0)]],
+        Arguments::Ask => vec![vec![(2, Qword, Eq, 0)]],
     };
-    let rule = |(place, length, compare, value): &(u8, SeccompCmpArgLen, SeccompCmpOp, u64)| {
-        SeccompRule::new(vec![SeccompCondition::new(*place, length.clone(), compare.clone(), *value)?])
-    };
-    conditions.iter().map(rule).collect()
+    let condition = |(place, length, compare, value)| SeccompCondition::new(place, length, compare, value);
+    let rule = |row: Vec<_>| SeccompRule::new(row.into_iter().map(condition).collect::<Result<_, _>>()?);
+    rows.into_iter().map(rule).collect()
 }
 
 /// Starting programs, watching other processes, changing the kernel, the machine, its mounts and its name spaces; and what

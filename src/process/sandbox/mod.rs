@@ -35,8 +35,8 @@ impl Display for Sandbox {
 }
 
 impl Sandbox {
-    /// Lets the calling thread, and those that it starts later, open nothing but what `access` names, and neither connect
-    /// nor bind a TCP socket. What is open stays open. Returns what the kernel lacks, a sentence each.
+    /// Lets the calling thread, and those that it starts later, open nothing but what `access` names, and neither bind
+    /// a TCP socket nor connect one to another port. What is open stays open. Returns what the kernel lacks, a sentence each.
     ///
     /// # Errors
     /// One sentence: a path that must be there is not; or [`Sandbox::Require`] and something is lacking.

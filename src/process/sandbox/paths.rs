@@ -1,4 +1,4 @@
-//! Landlock: which files may be opened, and that no TCP socket is connected or bound.
+//! Landlock: which files may be opened, and that no TCP socket is bound or, but to ports that are named, connected.
 //!
 //! A rule holds for a file or directory as it is now. A file that is replaced (written beside, then renamed) is another
 //! file, so whoever wants to read it again needs a rule for its directory: [`Access::reload`].
@@ -7,8 +7,8 @@
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd, Ruleset,
-    RulesetAttr, RulesetCreatedAttr, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, LandlockStatus, NetPort, PathBeneath, PathFd,
+    Ruleset, RulesetAttr, RulesetCreatedAttr, Scope,
 };
 
 /// The newest version whose restrictions were tried with us. Later ones may forbid what we need.
@@ -28,6 +28,7 @@ const SHARED: [&str; 17] = [
 pub struct Access {
     read: Vec<PathBuf>,
     write: Vec<PathBuf>,
+    connect: Vec<u16>,
 }
 
 impl Access {
@@ -50,6 +51,11 @@ impl Access {
         replaceable
     }
 
+    /// Connecting TCP sockets to a port, whatever the host.
+    pub fn connect(&mut self, port: u16) {
+        self.connect.push(port);
+    }
+
     /// Everything but running programs, below a directory that exists.
     pub fn write(&mut self, directory: impl Into<PathBuf>) {
         self.write.push(directory.into());
@@ -69,6 +75,9 @@ pub(super) fn confine(access: &Access) -> Result<Vec<String>, String> {
     let read = known.iter().chain(&access.read).filter(|path| path.exists()).map(|path| (path, reading));
     for (path, rights) in read.chain(access.write.iter().map(|path| (path, writing))) {
         ruleset = ruleset.add_rule(rule(path, rights)?).map_err(failed)?;
+    }
+    for port in &access.connect {
+        ruleset = ruleset.add_rule(NetPort::new(*port, AccessNet::ConnectTcp)).map_err(failed)?;
     }
     let status = ruleset.restrict_self().map_err(failed)?;
     Ok(lacking(status.landlock))

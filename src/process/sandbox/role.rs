@@ -14,6 +14,8 @@ pub enum Role {
     Main {
         /// Interfaces may be opened again: there is a [`Role::Opener`], or a worker that is one.
         reopen: bool,
+        /// Events are sent over TCP: there is a [`Role::Sender`] that connects.
+        connect: bool,
     },
     /// Takes packets: waits for them, reads them, reads the counts of what was lost. Writes to nothing that is not open.
     Worker,
@@ -23,24 +25,42 @@ pub enum Role {
     Builder,
     /// Owns the ledger: reads lists and settings, writes state and events, talks to the service manager, starts threads.
     Clerk,
+    /// Sends events to a receiver: through a socket that is open, or one that it connects.
+    Sender {
+        /// It connects sockets of the internet's. Landlock says to which ports.
+        connect: bool,
+    },
     /// Serves HTTP on sockets that are open, reads its own settings and certificates, starts threads.
     Http,
 }
 
 impl Role {
-    /// The calls of this role, each with what its arguments must be.
-    pub(super) fn calls(self) -> BTreeMap<c_long, Arguments> {
+    /// The calls of this role, each with what its arguments must be: one of these.
+    pub(super) fn calls(self) -> BTreeMap<c_long, Vec<Arguments>> {
         let parts: &[&[(c_long, Arguments)]] = match self {
-            Self::Main { reopen: false } => &[EVERY, WORKER, FILES, THREADS, HTTP, MAIN],
-            Self::Main { reopen: true } => &[EVERY, WORKER, FILES, THREADS, HTTP, MAIN, OPENER],
+            Self::Main { reopen, connect } => &[
+                EVERY,
+                WORKER,
+                FILES,
+                THREADS,
+                HTTP,
+                MAIN,
+                if reopen { OPENER } else { &[] },
+                if connect { SENDER } else { &[] },
+            ],
             Self::Worker => &[EVERY, WORKER],
             Self::Opener => &[EVERY, WORKER, OPENER],
             Self::Builder => &[EVERY],
             Self::Clerk => &[EVERY, FILES, THREADS],
+            Self::Sender { connect: false } => &[EVERY],
+            Self::Sender { connect: true } => &[EVERY, SENDER],
             Self::Http => &[EVERY, HTTP, THREADS],
         };
-        // A later row is the wider one: files to be written are also read.
-        parts.iter().flat_map(|part| part.iter()).map(|(call, arguments)| (*call, *arguments)).collect()
+        let mut calls: BTreeMap<c_long, Vec<Arguments>> = BTreeMap::new();
+        for (call, arguments) in parts.iter().flat_map(|part| part.iter()) {
+            calls.entry(*call).or_default().push(*arguments);
+        }
+        calls
     }
 }
 
@@ -52,6 +72,8 @@ pub(super) enum Arguments {
     ReadOnly,
     /// `socket` for packets, or to ask the kernel about interfaces (netlink): none that leads elsewhere.
     Capture,
+    /// `socket` for TCP over IPv4 or IPv6: what other sockets there are is of no use to whoever sends.
+    Internet,
     /// `clone` of a thread, not of a process.
     Thread,
     /// `mmap` and `mprotect` of memory that holds no program.
@@ -60,7 +82,7 @@ pub(super) enum Arguments {
     Ask,
 }
 
-use Arguments::{Any, Ask, Capture, Data, ReadOnly, Thread};
+use Arguments::{Any, Ask, Capture, Data, Internet, ReadOnly, Thread};
 
 /// Memory, time, locks, signals that arrive, descriptors that are open, and the end.
 const EVERY: &[(c_long, Arguments)] = &[
@@ -206,6 +228,15 @@ const HTTP: &[(c_long, Arguments)] = &[
     (libc::SYS_pread64, Any),
     (libc::SYS_getcwd, Any),
     (libc::SYS_readlinkat, Any),
+];
+
+/// Connecting to a receiver, and looking whether it is still there.
+const SENDER: &[(c_long, Arguments)] = &[
+    (libc::SYS_socket, Internet),
+    (libc::SYS_connect, Any),
+    (libc::SYS_getsockopt, Any),
+    (libc::SYS_setsockopt, Any),
+    (libc::SYS_ioctl, Any),
 ];
 
 /// What the first thread does beside: asks who we are and how many processors there are.

@@ -1,11 +1,16 @@
-// Keeps the page current: asks for it again and puts in what changed. The page is whole without it.
+// Keeps the page current: listens to what is new, or asks for it again, and puts in what changed. The page is whole
+// without it.
 "use strict";
 (() => {
   const EVERY = 5000;
+  // A stream brings something every other second, while the sensor works; a silent one is doubted.
+  const SILENCE = 20000;
   const gone = document.getElementById("gone");
   let timer = 0;
+  let stream = null;
 
-  const put = (fresh) => {
+  const put = (text) => {
+    const fresh = new DOMParser().parseFromString(text, "text/html");
     for (const now of document.querySelectorAll("[data-live]")) {
       const next = fresh.getElementById(now.id);
       if (!next || next.isEqualNode(now)) continue;
@@ -18,6 +23,7 @@
       now.querySelectorAll(".scroll").forEach((one, at) => { one.scrollLeft = left[at] || 0; });
       if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
     }
+    gone.hidden = true;
   };
 
   const look = async () => {
@@ -27,15 +33,30 @@
       const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(20000) });
       if (answer.status === 503) throw new Error("busy");
       if (!answer.ok) throw new Error(String(answer.status));
-      put(new DOMParser().parseFromString(await answer.text(), "text/html"));
-      gone.hidden = true;
+      put(await answer.text());
     } catch {
       gone.hidden = false;
     }
+    clearTimeout(timer);
     timer = setTimeout(look, EVERY);
   };
 
-  document.addEventListener("visibilitychange", look);
+  // The first page comes by itself; what was searched for is asked for again.
+  const listen = () => {
+    stream?.close();
+    stream = null;
+    if (document.hidden || location.search) return;
+    stream = new EventSource("/page/events");
+    stream.addEventListener("message", (event) => {
+      clearTimeout(timer);
+      put(event.data);
+      timer = setTimeout(look, SILENCE);
+    });
+    // It comes again by itself, unless it was refused. Meanwhile:
+    stream.addEventListener("error", look);
+  };
+
+  document.addEventListener("visibilitychange", () => { look(); listen(); });
   // One key, as elsewhere: `/` to search.
   document.addEventListener("keydown", (event) => {
     const field = document.getElementById("q");
@@ -44,4 +65,5 @@
     field.focus();
   });
   timer = setTimeout(look, EVERY);
+  listen();
 })();

@@ -1,5 +1,5 @@
-//! The page at `/`: the snapshot for people, and answers to what they search for. Whole without scripts; a script asks for
-//! it again every few seconds and puts in what changed.
+//! The page at `/`: the snapshot for people, and answers to what they search for. Whole without scripts; a script listens
+//! to what is new, or asks again every few seconds, and puts in what changed.
 //!
 //! It is made from the same values as the API, so it shows nothing that the API does not: no address unmasked, nothing
 //! without the password.
@@ -55,6 +55,11 @@ impl Frame<'_> {
             infected => format!("({infected}) dgawatch"),
         };
         self.reply(&title, "", &sections::all(self.snapshot))
+    }
+
+    /// The parts of the first page that change.
+    pub(super) fn live(&self) -> String {
+        html! { (self.state()) (sections::all(self.snapshot)) (self.footer()) }.into_string()
     }
 
     /// What is known of what somebody searched for.

@@ -7,9 +7,9 @@ use maud::{Markup, html};
 
 use super::search::link;
 use crate::day::{Day, Timestamp};
-use crate::decode::{GivenUp, Kind, Outcome, Transport};
 use crate::export::Snapshot;
-use crate::export::page::{Bar, FamilyRow, bars, counted, days, families, figure, second, share, verdict};
+use crate::export::http::losses::{Loss, Traffic, losses};
+use crate::export::page::{self, Bar, FamilyRow, bars, counted, days, families, figure, second, share, verdict};
 use crate::export::report::{grouped, size};
 use crate::export::snapshot::{Hour, Interface};
 
@@ -184,16 +184,9 @@ fn sources(snapshot: &Snapshot) -> Markup {
     }
 }
 
-/// `3 min ago`.
+/// `3 min ago`, with the moment beside it.
 pub(super) fn ago(time: Timestamp, now: Timestamp) -> Markup {
-    let seconds = now.parts().0.saturating_sub(time.parts().0);
-    let text = match seconds {
-        0..60 => "just now".to_owned(),
-        60..3_600 => format!("{} min ago", seconds / 60),
-        3_600..172_800 => format!("{} h ago", seconds / 3_600),
-        _ => format!("{} days ago", seconds / 86_400),
-    };
-    html! { span title={ (second(time)) " UTC" } { (text) } }
+    html! { span title={ (second(time)) " UTC" } { (page::ago(time, now)) } }
 }
 
 fn family_table(snapshot: &Snapshot) -> Markup {
@@ -230,18 +223,8 @@ fn names_today(lists: &[(Day, u64)], today: Day) -> String {
 }
 
 fn health(snapshot: &Snapshot) -> Markup {
-    let sum = |of: fn(&Interface) -> u64| snapshot.interfaces.iter().map(of).sum::<u64>();
-    let (packets, nic, kernel, queue) = (
-        sum(|interface| interface.packets),
-        sum(|interface| interface.dropped_by_nic),
-        sum(|interface| interface.dropped_by_kernel),
-        sum(|interface| interface.dropped_by_queue),
-    );
+    let Traffic { packets, nic, kernel, messages, .. } = Traffic::of(snapshot);
     let offered = packets + nic + kernel;
-    let messages: u64 = Transport::ALL
-        .iter()
-        .flat_map(|transport| [Kind::Query, Kind::Response].map(|kind| snapshot.messages.of(*transport, kind)))
-        .sum();
     let table = &snapshot.table;
     let failed: Vec<_> = snapshot.outputs.iter().filter(|output| output.failed > 0).collect();
     html! {
@@ -295,10 +278,7 @@ fn health(snapshot: &Snapshot) -> Markup {
                 table {
                     thead { tr { th scope="col" { "Stage" } th scope="col" { "What was lost" } th.n scope="col" { "Count" } th.n.wide scope="col" { "Share" } } }
                     tbody {
-                        (stage("Network card", "packets its driver dropped", nic, offered))
-                        (stage("Kernel", "packets for which the ring had no room", kernel, offered))
-                        @for (count, what) in decoding(snapshot) { (stage("Decoding", what, count, packets)) }
-                        (stage("Queue", "findings for which there was no time", queue, messages))
+                        @for loss in losses(snapshot) { (stage(&loss)) }
                     }
                 }
             }
@@ -307,17 +287,11 @@ fn health(snapshot: &Snapshot) -> Markup {
     }
 }
 
-fn stage(stage: &str, what: &str, count: u64, of: u64) -> Markup {
+fn stage(loss: &Loss) -> Markup {
+    let Loss { stage, what, count, of } = *loss;
     html! {
         tr { th scope="row" { (stage) } td { (what) } td.n { span class={ @if count > 0 { "strong" } } { (grouped(count)) } } td.n.wide { (share(count, of)) } }
     }
-}
-
-/// What may have held a message that was missed.
-fn decoding(snapshot: &Snapshot) -> impl Iterator<Item = (u64, &'static str)> {
-    let packets = Outcome::ALL.into_iter().filter_map(|outcome| Some((snapshot.outcomes.of(outcome), outcome.loss()?)));
-    let pieces = GivenUp::ALL.into_iter().map(|why| (snapshot.given_up.of(why), why.loss()));
-    packets.chain(pieces).filter(|(count, _)| *count > 0)
 }
 
 fn written(snapshot: &Snapshot) -> String {

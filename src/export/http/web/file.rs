@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hyper::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::Web;
 use super::auth::Users;
@@ -48,7 +49,7 @@ pub(super) fn read(path: &Path) -> Result<Web, String> {
         return Err(wrong(format!("is larger than {MAX_OCTETS} octets")));
     }
     let text = fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    let file = parse(&text).map_err(wrong)?;
+    let file: File = parse(&text).map_err(wrong)?;
     let beside = path.parent().unwrap_or_else(|| Path::new("."));
     let (tls, mut files) = match &file.tls_server_config {
         None => (None, vec![]),
@@ -63,10 +64,14 @@ pub(super) fn read(path: &Path) -> Result<Web, String> {
     })
 }
 
-fn parse(text: &str) -> Result<File, String> {
+/// Reads the YAML of a configuration, without quoting what it holds.
+///
+/// # Errors
+/// One line when it is none, or has what is not known.
+pub(in crate::export::http) fn parse<T: DeserializeOwned + Default>(text: &str) -> Result<T, String> {
     // A file of comments alone is an empty one.
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-        return Ok(File::default());
+        return Ok(T::default());
     }
     serde_saphyr::from_str(text).map_err(|error| {
         // The first line says what and where; the others quote the file, which holds secrets.
@@ -93,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         for good in ["", "# nothing\n", "basic_auth_users:\n", "http_server_config:\n  http2: false\n"] {
-            assert!(parse(good).is_ok(), "{good}");
+            assert!(parse::<File>(good).is_ok(), "{good}");
         }
         for (wrong, tells) in [
             ("tls_sever_config:\n  cert_file: a\n", "tls_sever_config"),
@@ -104,7 +109,7 @@ mod tests {
             ("- a\n", ""),
             ("{", ""),
         ] {
-            let why = parse(wrong).err().unwrap_or_else(|| panic!("{wrong} was taken"));
+            let why = parse::<File>(wrong).err().unwrap_or_else(|| panic!("{wrong} was taken"));
             assert!(why.contains(tells) && !why.contains('\n'), "{wrong}: {why}");
         }
     }

@@ -6,6 +6,10 @@ mod file;
 mod tls;
 
 pub(super) use self::auth::{Claim, Judged};
+#[cfg(feature = "top")]
+pub(super) use self::file::parse;
+#[cfg(feature = "top")]
+pub(super) use self::tls::{authorities, identity, versions};
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;

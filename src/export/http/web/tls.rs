@@ -37,29 +37,19 @@ impl File {
         let client_ca = self.client_ca_file.as_ref().map(|path| beside.join(path));
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_protocol_versions(&self.versions()?)
+            .with_protocol_versions(&versions(self.min_version.as_deref())?)
             .map_err(|error| format!("TLS cannot be set up: {error}"))?;
         let builder = match self.verifier(client_ca.as_deref(), provider)? {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let chain = certificates(&certificate)?;
-        let private = PrivateKeyDer::from_pem_slice(&read(&key)?)
-            .map_err(|error| format!("{} holds no private key in PEM: {error}", key.display()))?;
+        let (chain, private) = identity(&certificate, &key)?;
         let mut config = builder.with_single_cert(chain, private).map_err(|error| {
             format!("{} and {} do not make a certificate to serve with: {error}", certificate.display(), key.display())
         })?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let files = [certificate, key].into_iter().chain(client_ca).collect();
         Ok((TlsAcceptor::from(Arc::new(config)), files))
-    }
-
-    fn versions(&self) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
-        match self.min_version.as_deref() {
-            None | Some("" | "TLS12") => Ok(vec![&version::TLS13, &version::TLS12]),
-            Some("TLS13") => Ok(vec![&version::TLS13]),
-            Some(other) => Err(format!("min_version `{}` is not offered: choose TLS12 or TLS13", other.escape_debug())),
-        }
     }
 
     fn verifier(
@@ -86,14 +76,49 @@ impl File {
             }
         };
         let (required, path) = required;
-        let mut roots = RootCertStore::empty();
-        for certificate in certificates(path)? {
-            roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
-        }
+        let roots = authorities(path)?;
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
         let builder = if required { builder } else { builder.allow_unauthenticated() };
         builder.build().map(Some).map_err(|error| format!("{}: {error}", path.display()))
     }
+}
+
+/// The versions of TLS from `min_version` on.
+///
+/// # Errors
+/// One sentence when it names none that is offered.
+pub(in crate::export::http) fn versions(min_version: Option<&str>) -> Result<Vec<&'static SupportedProtocolVersion>, String> {
+    match min_version {
+        None | Some("" | "TLS12") => Ok(vec![&version::TLS13, &version::TLS12]),
+        Some("TLS13") => Ok(vec![&version::TLS13]),
+        Some(other) => Err(format!("min_version `{}` is not offered: choose TLS12 or TLS13", other.escape_debug())),
+    }
+}
+
+/// The authorities whose certificates are in a file.
+///
+/// # Errors
+/// One sentence when it cannot be read, or holds none.
+pub(in crate::export::http) fn authorities(path: &Path) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(path)? {
+        roots.add(certificate).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    Ok(roots)
+}
+
+/// A certificate with those that lead to its authority, and its private key.
+///
+/// # Errors
+/// One sentence when a file cannot be read or does not hold what it should.
+pub(in crate::export::http) fn identity(
+    certificate: &Path,
+    key: &Path,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), String> {
+    let chain = certificates(certificate)?;
+    let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|error| format!("{} holds no private key in PEM: {error}", key.display()))?;
+    Ok((chain, private))
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

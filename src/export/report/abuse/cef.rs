@@ -24,6 +24,9 @@ pub(super) fn write(incident: &Incident<'_>, out: &mut dyn Write) -> io::Result<
     write!(out, " cs2Label=names cs2={}", value(&incident.names()))?;
     write!(out, " cs3Label=vantage cs3={}", value(&incident.desk.vantage))?;
     write!(out, " cs4Label=listDay cs4={}", key.list_day)?;
+    write!(out, " flexString1Label=role flexString1={}", evidence.role().label())?;
+    write!(out, " flexString2Label=reader flexString2={}", evidence.is_reader())?;
+    write!(out, " flexNumber1Label=namesNeeded flexNumber1={}", evidence.names_needed())?;
     if let Some(network) = &origin.network {
         write!(out, " cs5Label=network cs5={}", value(network))?;
     }

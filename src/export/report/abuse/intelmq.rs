@@ -51,6 +51,12 @@ struct Event<'a> {
     names: &'a [String],
     #[serde(rename = "extra.distinct_names")]
     distinct_names: u64,
+    #[serde(rename = "extra.names_needed")]
+    names_needed: u64,
+    #[serde(rename = "extra.role")]
+    role: &'a str,
+    #[serde(rename = "extra.reader")]
+    reader: bool,
     #[serde(rename = "extra.count")]
     count: u64,
     #[serde(rename = "extra.first_seen")]
@@ -88,6 +94,9 @@ pub(super) fn write(incident: &Incident<'_>, out: &mut dyn Write) -> io::Result<
         list_day: key.list_day.to_string(),
         names: &incident.names,
         distinct_names: evidence.distinct_names(),
+        names_needed: evidence.names_needed(),
+        role: evidence.role().label(),
+        reader: evidence.is_reader(),
         count: incident.count(),
         first_seen: evidence.first_seen.to_string(),
         network: origin.network.as_deref(),

@@ -9,14 +9,19 @@ mod shadowserver;
 mod xarf;
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use super::{Desk, Report};
 use crate::dga::Family;
-use crate::export::Origin;
+use crate::export::events::source_event;
+use crate::export::{Origin, SyslogForm, json};
 use crate::ledger::{Evidence, Key, Verdict};
 
 /// Names that a row shows: more than it takes to be sure.
 const NAMES: usize = 20;
+
+/// How long a receiver of messages may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A format that abuse desks take in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +37,15 @@ pub enum AbuseFormat {
 }
 
 /// What a row tells of: one source and one list.
-struct Incident<'r> {
-    key: &'r Key,
-    evidence: &'r Evidence,
-    family: &'r dyn Family,
-    verdict: Verdict,
+pub(in crate::export) struct Incident<'r> {
+    pub(in crate::export) key: &'r Key,
+    pub(in crate::export) evidence: &'r Evidence,
+    pub(in crate::export) family: &'r dyn Family,
+    pub(in crate::export) verdict: Verdict,
     /// The first names of the evidence, in presentation form: printable ASCII without blanks.
-    names: Vec<String>,
-    origin: Origin,
-    desk: &'r Desk,
+    pub(in crate::export) names: Vec<String>,
+    pub(in crate::export) origin: Origin,
+    pub(in crate::export) desk: &'r Desk,
 }
 
 impl Incident<'_> {
@@ -51,7 +56,7 @@ impl Incident<'_> {
 
     /// How far the evidence goes, in percent, by the names that nobody owns. A scale for sorting, set by judgement: no share of
     /// hosts was measured to be infected.
-    fn confidence(&self) -> u8 {
+    pub(in crate::export) fn confidence(&self) -> u8 {
         match (self.verdict, self.evidence.telling_names()) {
             (Verdict::Infected, 31..) => 99,
             (Verdict::Infected, 7..) => 95,
@@ -60,6 +65,11 @@ impl Incident<'_> {
             (Verdict::Suspect, 1) => 10,
             (Verdict::Suspect, 0) => 0,
         }
+    }
+
+    /// Writes it as a line in the Common Event Format.
+    pub(in crate::export) fn write_cef(&self, out: &mut dyn Write) -> io::Result<()> {
+        cef::write(self, out)
     }
 
     /// Queries; where only what answered them was seen, responses.
@@ -93,6 +103,21 @@ impl Report {
         }
     }
 
+    /// Sends its sources as messages, waiting for the receiver as long as it takes some.
+    ///
+    /// # Errors
+    /// When the receiver took nothing for half a minute: what waits then, and what was not told, is not sent.
+    pub fn send(&self, syslog: &mut SyslogForm) -> io::Result<()> {
+        self.incidents(&mut |incident| {
+            let Incident { key, evidence, family, verdict, names, .. } = incident;
+            if !syslog.queue().has_room(PATIENCE) {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the receiver takes nothing any more"));
+            }
+            syslog.source((key, evidence, *verdict), *family, names, &source_event(key, evidence, *verdict, *family, names));
+            Ok(())
+        })
+    }
+
     fn incidents(&self, each: &mut dyn FnMut(&Incident<'_>) -> io::Result<()>) -> io::Result<()> {
         for group in self.groups() {
             for (key, evidence) in group.rows {
@@ -117,6 +142,6 @@ impl Report {
 
 /// A JSON object as a line.
 fn write_line(object: &impl serde::Serialize, out: &mut dyn Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, object)?;
+    json::write(object, out)?;
     writeln!(out)
 }

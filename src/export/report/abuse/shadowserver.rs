@@ -79,6 +79,9 @@ fn tag(incident: &Incident<'_>) -> String {
         format!("confidence={}", incident.confidence()),
         format!("list_day={}", incident.key.list_day),
         format!("names={}", incident.evidence.distinct_names()),
+        format!("names_needed={}", incident.evidence.names_needed()),
+        format!("role={}", incident.evidence.role().label()),
+        format!("reader={}", incident.evidence.is_reader()),
         format!("vantage={}", incident.desk.vantage),
     ];
     parts.extend(incident.origin.network.iter().map(|network| format!("network={network}")));
