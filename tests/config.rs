@@ -133,7 +133,7 @@ fn the_example_is_well_formed() {
     // Every flag is in it.
     let (help, _) = printed(&dgawatch(&["live", "--help"]), 0);
     for flag in help.lines().filter_map(|line| line.trim_start().split_once("--").filter(|(before, _)| before.len() <= 4)) {
-        let key = flag.1.split([' ', ',']).next().unwrap();
+        let key = flag.1.split([' ', ',']).next().unwrap().trim_end_matches('.');
         // In a table of its own, a key stands without the table's name.
         let mut ends = key.match_indices('.').map(|(at, _)| &key[at + 1..]).chain([key]);
         let there = ends.any(|end| all.iter().any(|line| line.starts_with(&format!("{end} = "))));

@@ -203,10 +203,17 @@ impl Target {
         } else {
             None
         };
-        let port = match authority.port() {
-            Some(_) => authority.port_u16().ok_or_else(|| refuse("has no port that there is"))?,
-            None if encrypted => 443,
-            None => 80,
+        // A number that is no port's is told like none.
+        let port = match (authority.port_u16(), authority.as_str().strip_prefix(authority.host())) {
+            (Some(port), _) => port,
+            (None, Some("" | ":")) => {
+                if encrypted {
+                    443
+                } else {
+                    80
+                }
+            }
+            _ => return Err(refuse("has no port that there is")),
         };
         let prefix = uri.path().trim_end_matches('/').to_owned();
         Ok(Self { url: full, host, port, authority: authority.to_string(), prefix, tls })
