@@ -269,6 +269,8 @@ fn names_with_a_suffix_count_as_bare() {
     let strip = |mut report: Value| {
         report["captures"] = Value::Null;
         report["packets"] = Value::Null;
+        // What is said of a name with a suffix says nothing of the name without.
+        report["families"].as_array_mut().unwrap().iter_mut().for_each(|family| family["answers"] = Value::Null);
         report
     };
     let expected = strip(report(&[&made(&lookups(&bare))]));

@@ -144,7 +144,8 @@ fn every_outcome_is_documented() {
     let text = fs::read_to_string(root().join("docs/METRICS.md")).unwrap();
     let outcomes = dgawatch::decode::Outcome::ALL.iter().map(|outcome| outcome.label().to_owned());
     let given_up = dgawatch::decode::GivenUp::ALL.iter().map(|why| why.label().to_owned());
-    let outcomes: BTreeSet<String> = outcomes.chain(given_up).collect();
+    let answers = dgawatch::ledger::AnswerKind::ALL.iter().map(|kind| kind.label().to_owned());
+    let outcomes: BTreeSet<String> = outcomes.chain(given_up).chain(answers).collect();
     // Names of metrics are held against what is served, by tests/metrics.rs.
     let documented: BTreeSet<String> = rows(&text).into_iter().filter(|row| !row.starts_with("dgawatch_")).collect();
     assert_eq!(documented, outcomes);

@@ -17,9 +17,10 @@ use super::{Failure, say};
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// How long what waits at the end has.
+#[cfg(feature = "live")]
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// The same for a report, which nobody waits for but its reader.
+/// How long it has at the end of a report, which nobody waits for but its reader.
 const REPORT_FAREWELL: Duration = Duration::from_secs(30);
 
 #[derive(Args)]
