@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::{Serialize, Serializer};
 
+use super::json;
 use crate::day::Day;
 
 /// How they are written.
@@ -92,7 +93,7 @@ impl Collisions {
             CollisionsFormat::Text => self.text(out),
             CollisionsFormat::Csv => self.csv(out),
             CollisionsFormat::Json => {
-                serde_json::to_writer_pretty(&mut *out, self)?;
+                json::write_pretty(self, out)?;
                 writeln!(out)
             }
             CollisionsFormat::Plain => self.collisions.iter().try_for_each(|collision| writeln!(out, "{}", collision.name)),
