@@ -111,29 +111,35 @@ impl Walk {
         message[3] &= 0x0F;
         message[8..HEADER].copy_from_slice(&[0, self.records.authority.len() as u8, 0, 0]);
         let packet = Packet::parse(&message).ok()?;
-        let asked = text(&packet.questions.first()?.qname);
+        let asked = text(&packet.questions.first()?.qname)?;
         let records = |records: &[dns_parser::ResourceRecord<'_>]| {
-            let record = |record: &dns_parser::ResourceRecord<'_>| Record {
-                owner: text(&record.name),
-                lifetime: record.ttl,
-                data: match &record.data {
+            let record = |record: &dns_parser::ResourceRecord<'_>| {
+                let data = match &record.data {
                     _ if record.cls != Class::IN => Data::Other,
                     RData::A(address) => Data::Address(address.0.into()),
                     RData::AAAA(address) => Data::Address(address.0.into()),
-                    RData::CNAME(name) => Data::Alias(text(&name.0)),
-                    RData::NS(name) => Data::Server(text(&name.0)),
+                    RData::CNAME(name) => Data::Alias(text(&name.0)?),
+                    RData::NS(name) => Data::Server(text(&name.0)?),
                     _ => Data::Other,
-                },
+                };
+                Some(Record { owner: text(&record.name)?, lifetime: record.ttl, data })
             };
-            records.iter().map(record).collect()
+            records.iter().map(record).collect::<Option<Vec<_>>>()
         };
-        Some(Records { asked, answers: records(&packet.answers), authority: records(&packet.nameservers) })
+        Some(Records { asked, answers: records(&packet.answers)?, authority: records(&packet.nameservers)? })
     }
 }
 
-fn text(name: &dns_parser::Name<'_>) -> String {
+/// A plain name. It may be another than was read before: pointers may lead into the header, of which a part is changed.
+fn text(name: &dns_parser::Name<'_>) -> Option<String> {
     let text = name.to_string().to_ascii_lowercase();
-    if text.is_empty() { ".".to_owned() } else { text }
+    let plain = text.split('.').all(|label| label.bytes().all(is_plain));
+    plain.then(|| if text.is_empty() { ".".to_owned() } else { text })
+}
+
+/// Whether all readers take an octet of a label for the same.
+const fn is_plain(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')
 }
 
 struct Reader<'m> {
@@ -146,11 +152,14 @@ struct Reader<'m> {
 impl Reader<'_> {
     fn name(&mut self) -> Option<String> {
         let mut scratch = [0; MAX_OCTETS];
-        let read = in_pieces(self.message, self.at, &mut scratch)?;
+        let Some(read) = in_pieces(self.message, self.at, &mut scratch) else {
+            self.plain = false;
+            return None;
+        };
         self.at += read.length;
         let mut rest = Some(read.name);
         while let Some((label, after)) = rest.and_then(crate::name::RawName::split_first) {
-            self.plain &= label.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'));
+            self.plain &= label.iter().copied().all(is_plain);
             rest = crate::name::RawName::take(after);
         }
         self.plain &= read.pointers <= PLAIN_POINTERS;

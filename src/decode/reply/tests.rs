@@ -206,3 +206,11 @@ proptest! {
         }
     }
 }
+
+/// A name of over 255 octets, which `dns-parser` reads: found by the fuzzer.
+#[test]
+fn names_that_are_none() {
+    let message = include_bytes!("../../../fuzz/corpus/message/64531e6a4b95bf93021e8da9d8710016b91226ae");
+    let reply = Reply::read(message).unwrap();
+    assert_eq!((reply.addresses.len(), reply.servers.len()), (1, 0), "{reply:?}");
+}
