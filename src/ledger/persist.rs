@@ -109,9 +109,9 @@ impl Context<'_> {
             let Seen { queries, responses, first_seen, last_seen } = *seen;
             out.number(patterns[&pattern])?;
             out.address(source)?;
-            for number in [queries, responses, first_seen.as_nanos(), last_seen.as_nanos() - first_seen.as_nanos()] {
-                out.number(number)?;
-            }
+            out.number(queries)?;
+            out.number(responses)?;
+            write_times(&mut out, first_seen, last_seen)?;
         }
         out.finish()
     }
@@ -288,8 +288,7 @@ fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evid
     out.address(source)?;
     out.number(*matches)?;
     out.number(*responses)?;
-    out.number(first_seen.as_nanos())?;
-    out.number(last_seen.as_nanos() - first_seen.as_nanos())?;
+    write_times(out, *first_seen, *last_seen)?;
     out.number((*port).into())?;
     out.octets(&[u8::from(*transport == Transport::Tcp)])?;
     out.number((*collisions).into())?;
@@ -382,6 +381,12 @@ fn read_trace(from: &mut Decoder<'_>, ledger: &mut Ledger) -> Option<Option<Box<
 /// A count that others can be added to.
 fn read_count(from: &mut Decoder<'_>) -> Option<u64> {
     from.number().filter(|count| *count < 1 << 48)
+}
+
+/// Writes the first time and how long it is to the last.
+fn write_times<W: Write>(out: &mut Encoder<'_, W>, first: Timestamp, last: Timestamp) -> io::Result<()> {
+    out.number(first.as_nanos())?;
+    out.number(last.as_nanos() - first.as_nanos())
 }
 
 fn read_times(from: &mut Decoder<'_>) -> Option<(Timestamp, Timestamp)> {

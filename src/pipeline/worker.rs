@@ -186,8 +186,9 @@ pub(super) struct Findings {
     pub(super) sightings: Vec<Sighting>,
     /// Those of the hits that lead somewhere.
     pub(super) answers: Vec<Answer>,
-    /// Responses whose names wait to be looked up.
-    waiting: Responses,
+    /// Responses whose names wait to be looked up: one of the two that a lookup calls keeps a response, the other reads it,
+    /// never at the same time.
+    waiting: RefCell<Responses>,
 }
 
 /// Octets of a response that are kept while its name waits: whole messages, but for rare ones over TCP.
@@ -315,16 +316,13 @@ impl Asker {
 #[inline(never)]
 fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, message: Message<'_>) {
     let Findings { hits, sightings, answers, waiting } = findings;
-    // One of the two that are called keeps a response, the other reads it, never at the same time.
-    let responses = RefCell::new(std::mem::take(waiting));
-    let asker = || Asker::of(&message).read(message.octets(), &responses);
-    let take = &mut |asker: Asker, found| asker.enter(found, &responses.borrow(), hits, (answers, sightings));
+    let asker = || Asker::of(&message).read(message.octets(), waiting);
+    let take = &mut |asker: Asker, found| asker.enter(found, &waiting.borrow(), hits, (answers, sightings));
     watchlist.find(message.time, name, asker, take);
-    *waiting = responses.into_inner();
 }
 
 /// Looks up what waits to be looked up with others.
 pub(super) fn settle(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings) {
     let Findings { hits, sightings, answers, waiting } = findings;
-    watchlist.flush(&mut |asker, found| asker.enter(found, waiting, hits, (answers, sightings)));
+    watchlist.flush(&mut |asker, found| asker.enter(found, waiting.get_mut(), hits, (answers, sightings)));
 }

@@ -283,15 +283,20 @@ impl Report {
         let mut first = 0;
         self.rows.chunk_by(|(a, _), (b, _)| (a.family, a.list_day) == (b.family, b.list_day)).map(move |rows| {
             let key = rows[0].0;
-            let family = self.catalog.family(key.family);
             let hosts = &self.census.rows[first..first + rows.len()];
             first += rows.len();
-            let edition = family.edition(key.list_day);
-            let list = self.built.get(&(key.family, edition)).map(Arc::clone);
-            // Others are not kept: a list takes milliseconds to compute and megabytes to hold.
-            let names = list.map_or_else(|| ListNames::Made(Names::new(family, edition)), ListNames::Built);
+            let names = self.names_of(key.family, key.list_day);
             Group { rows, hosts, names, standard: self.standards.get(&(key.family, key.list_day)) }
         })
+    }
+
+    /// The names of a list.
+    fn names_of(&self, id: FamilyId, list_day: Day) -> ListNames {
+        let family = self.catalog.family(id);
+        let edition = family.edition(list_day);
+        let list = self.built.get(&(id, edition)).map(Arc::clone);
+        // Others are not kept: a list takes milliseconds to compute and megabytes to hold.
+        list.map_or_else(|| ListNames::Made(Names::new(family, edition)), ListNames::Built)
     }
 
     /// The hosts of a family.

@@ -7,14 +7,13 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
-use super::Report;
 use super::json::rows;
 use super::text::{count, minute, wrapped};
+use super::{ListNames, Report};
 use crate::day::Day;
 use crate::dga::FamilyId;
 use crate::export::{Resolution, write_cof};
 use crate::ledger::{AnswerKind, Evidence, Exposure, Key, Learned, Ledger, LiveName, Rendezvous, Unkept, Verdict};
-use crate::watchlist::Names;
 
 /// Clients and addresses of a name that the text shows.
 const SHOWN: usize = 10;
@@ -85,12 +84,12 @@ impl Report {
 
     /// Names that lead to somebody who is not known, by family, list day and place.
     pub(super) fn rendezvous(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut list: Option<((FamilyId, Day), Names)> = None;
+        let mut list: Option<((FamilyId, Day), ListNames)> = None;
         self.live.names.iter().map(move |(facts, rendezvous)| {
             let LiveName { family: id, list_day, index, .. } = *facts;
             let family = self.catalog.family(id);
             if list.as_ref().is_none_or(|(of, _)| *of != (id, list_day)) {
-                list = Some(((id, list_day), Names::new(family, family.edition(list_day))));
+                list = Some(((id, list_day), self.names_of(id, list_day)));
             }
             let name = list.as_ref().map_or_else(String::new, |(_, names)| names.name(index).to_string());
             let exposed = rendezvous.exposed().map(|(source, exposure)| {

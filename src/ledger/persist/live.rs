@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{Context, WrittenList, read_count, read_times, read_transport};
+use super::{Context, WrittenList, read_count, read_times, read_transport, write_times};
 use crate::day::{Day, Timestamp};
 use crate::decode::Transport;
 use crate::dga::FamilyId;
@@ -78,17 +78,18 @@ fn write_rendezvous<W: Write>(out: &mut Encoder<'_, W>, rendezvous: &Rendezvous)
         exposed_left_out,
     } = rendezvous;
     let lifetime = u64::from(*lifetime);
-    let span = [first_seen.as_nanos(), last_seen.as_nanos() - first_seen.as_nanos()];
+    write_times(out, *first_seen, *last_seen)?;
     let counts = [*answers, *addresses_left_out, *exposed_left_out, lifetime, addresses.len() as u64];
-    span.into_iter().chain(counts).try_for_each(|number| out.number(number))?;
+    counts.into_iter().try_for_each(|number| out.number(number))?;
     addresses.iter().try_for_each(|address| out.address(*address))?;
     out.number(servers.len() as u64)?;
     servers.iter().try_for_each(|server| out.text(server))?;
     out.number(exposed.len() as u64)?;
     for (source, Exposure { first_seen, last_seen, answers, port, transport }) in exposed {
         out.address(*source)?;
-        let span = [first_seen.as_nanos(), last_seen.as_nanos() - first_seen.as_nanos()];
-        span.into_iter().chain([*answers, (*port).into()]).try_for_each(|number| out.number(number))?;
+        write_times(out, *first_seen, *last_seen)?;
+        out.number(*answers)?;
+        out.number((*port).into())?;
         out.octets(&[u8::from(*transport == Transport::Tcp)])?;
     }
     Ok(())
