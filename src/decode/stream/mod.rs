@@ -24,7 +24,6 @@ mod reader;
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::num::NonZero;
 
 use lru::LruCache;
 
@@ -167,8 +166,8 @@ impl Streams {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            // Never full: what goes must be given up in order, not dropped. Set aside at once, so that it is not moved as it grows.
-            halves: LruCache::new(NonZero::new(limits.connections).unwrap_or(NonZero::<usize>::MIN)),
+            // Never full: what goes must be given up in order, not dropped.
+            halves: LruCache::unbounded(),
             closed: VecDeque::new(),
             now: 0,
             load: Load::default(),
@@ -214,7 +213,7 @@ impl Streams {
             load.replace(half.load(), Load::default());
             half.finish(StreamLoss::Unfinished, &mut Sink { flow: *flow, losses, octets, found });
         }
-        self.halves = LruCache::new(NonZero::<usize>::MIN);
+        self.halves = LruCache::unbounded();
         self.closed = VecDeque::new();
         let Octets { taken, delivered, repeated } = self.octets;
         let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
