@@ -176,11 +176,6 @@ impl Streams {
         }
     }
 
-    /// Reads what taking the next segment of a flow would read, so that it comes from memory along with that of others.
-    pub(super) fn peek(&self, flow: &Flow) -> bool {
-        self.halves.contains(flow)
-    }
-
     /// Takes the next segment of the capture; `found` is called for each message that it completes or sets free.
     pub(super) fn take(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
         self.octets.taken += segment.payload.len() as u64;
