@@ -31,7 +31,7 @@ fn every_path() {
     let server = running();
     for (path, kind, holds) in [
         ("/", "text/html; charset=utf-8", "<a href=\"/metrics\">"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "dgawatch_packets_total{interface=\"span0\"} 78\n"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "dgawatch_packets_total{interface=\"span0\"} 120\n"),
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
