@@ -99,7 +99,7 @@ fn other_links() {
         program(link, &[]);
     }
     // In the kernel's words it is short: it runs for every packet.
-    assert!(program(1, &[]).get_instructions().len() < 100);
+    assert!(program(1, &[]).get_instructions().len() <= 100);
 }
 
 proptest! {

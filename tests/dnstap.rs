@@ -142,8 +142,11 @@ fn replay(arguments: &[&str]) -> Value {
     serde_json::from_str(&printed(&dgawatch(&whole), 0).0).unwrap()
 }
 
+/// Second, query or response, the client's end, the message.
+type Exchanged = (u64, &'static str, (String, u16), Vec<u8>);
+
 /// Who asked for what: made-up hosts, one of four infected, over a resolver that asks on.
-fn traffic() -> Vec<(u64, &'static str, (String, u16), Vec<u8>)> {
+fn traffic() -> Vec<Exchanged> {
     let list = names("conficker-b", DAY);
     let mut random = Rng(7);
     (0..4_000_u64)
@@ -548,6 +551,83 @@ mod live {
         assert_eq!(report["packets"]["read"], 2 + 50 + 40 + 30);
         let days: Vec<&Value> = report["lists"].as_array().unwrap().iter().map(|list| &list["list_day"]).collect();
         assert!(days.len() <= 4, "lists are of days around now: {days:?}");
+    }
+
+    /// A program that ends with the test.
+    struct Running(Child);
+
+    impl Drop for Running {
+        fn drop(&mut self) {
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
+    }
+
+    /// dnsdist tells which transport a client used: plain, TLS and HTTPS, each with a host of its own that is infected.
+    #[test]
+    fn dnsdist_tells_of_every_transport() {
+        for program in ["dnsdist", "kdig"] {
+            if Command::new(program).arg("--version").output().is_err() {
+                let why = "dnsdist was not tested (Debian: dnsdist, knot-dnsutils)";
+                let _ = writeln!(std::io::stderr(), "WARNING: {why}: there is no {program}");
+                return;
+            }
+        }
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let certified = rcgen::generate_simple_self_signed(["resolver.example".to_owned()]).unwrap();
+        std::fs::write(path("certificate.pem"), certified.cert.pem()).unwrap();
+        std::fs::write(path("key.pem"), certified.signing_key.serialize_pem()).unwrap();
+        let (unix, port) = (format!("unix:{}", path("dnstap.sock")), free_port());
+        let tcp = format!("tcp:127.0.0.1:{port}");
+        let sensor = Sensor::start(&[&unix, &tcp]);
+        let (plain, tls, https) = (free_port(), free_port(), free_port());
+        let both = format!("\"{}\", \"{}\"", path("certificate.pem"), path("key.pem"));
+        // It tells of queries through one socket, of its answers through the other.
+        let config = format!(
+            "setSecurityPollSuffix('')\nsetLocal('127.0.0.1:{plain}')\naddTLSLocal('127.0.0.1:{tls}', {both})\naddDOHLocal('127.0.0.1:{https}', {both})\n\
+             queries = newFrameStreamUnixLogger('{}')\nanswers = newFrameStreamTcpLogger('127.0.0.1:{port}')\n\
+             addAction(AllRule(), DnstapLogAction('dnsdist', queries))\n\
+             addSelfAnsweredResponseAction(AllRule(), DnstapLogResponseAction('dnsdist', answers))\n\
+             addAction(AllRule(), RCodeAction(DNSRCode.NXDOMAIN))\n",
+            path("dnstap.sock")
+        );
+        std::fs::write(path("dnsdist.conf"), config).unwrap();
+        let mut dnsdist = Command::new("dnsdist");
+        dnsdist.args(["--supervised", "--disable-syslog", "-C", &path("dnsdist.conf")]);
+        let dnsdist = Running(dnsdist.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+        let until = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", https)).is_err() {
+            assert!(Instant::now() < until, "dnsdist does not begin");
+            thread::sleep(Duration::from_millis(100));
+        }
+        let (day, _) = printed(&Command::new("date").args(["-u", "+%F"]).output().unwrap(), 0);
+        let list = &names("conficker-b", day.trim())[..10];
+        let hosts = ["127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14"];
+        let ways = [("udp", "+notcp", plain), ("tcp", "+tcp", plain), ("tls", "+tls", tls), ("https", "+https", https)];
+        for (host, (transport, way, port)) in hosts.into_iter().zip(ways) {
+            let mut kdig = Command::new("kdig");
+            let output = kdig.args(["@127.0.0.1", "-p", &port.to_string(), "-b", host, way]).args(list).output().unwrap();
+            let (out, _) = printed(&output, 0);
+            assert_eq!(out.matches("NXDOMAIN").count(), list.len(), "{transport}: {out}");
+        }
+        for (transport, ..) in ways {
+            for kind in ["query", "response"] {
+                sensor.wait(&format!("dgawatch_dns_messages_total{{transport=\"{transport}\",kind=\"{kind}\"}}"), 10);
+            }
+        }
+        sensor.wait("dgawatch_sources{family=\"conficker-b\",verdict=\"infected\"}", 4);
+        drop(dnsdist);
+        let report = sensor.stop();
+        let sources = report["sources"].as_array().unwrap();
+        let mut found: Vec<_> = sources
+            .iter()
+            .map(|row| (row["source"].as_str().unwrap(), row["matches"].as_u64().unwrap(), row["responses"].as_u64().unwrap()))
+            .collect();
+        found.sort_unstable();
+        assert_eq!(found, hosts.map(|host| (host, 10, 10)));
+        assert_eq!(report["given_up"]["dnstap_malformed"], 0);
+        assert_eq!(report["given_up"]["dnstap_incomplete"], 0);
     }
 
     #[test]

@@ -38,7 +38,7 @@ fn every_path() {
         (
             "/api/v1/overview",
             "application/json",
-            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":81}",
+            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":123}",
         ),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
         ("/api/v1/rendezvous", "application/json", "\"addresses\":[\"198.51.100.66\"],\"ttl\":60"),

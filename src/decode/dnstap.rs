@@ -77,7 +77,7 @@ impl Tapped {
         let is_response = octets.get(2).ok_or(GivenUp::DnstapIncomplete)? & 0x80 > 0;
         // Evidence is of who asks. Who is asked may be left out.
         let asker = address(&query_address)?.ok_or(GivenUp::DnstapIncomplete)?;
-        let server = address(&response_address)?.unwrap_or(match asker {
+        let server = address(&response_address)?.unwrap_or_else(|| match asker {
             IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
             IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
         });
