@@ -1,4 +1,5 @@
-//! The sensor where it belongs: a network with hosts, a resolver, a span port, and Prometheus asking.
+//! The sensor where it belongs: a network with hosts, a resolver, a span port, and Prometheus asking. A second sensor is told of
+//! the same messages by the resolver itself (dnstap), and of those over TLS, to which a span port is blind.
 //!
 //! ```text
 //!  hosts (infected, clean) ---.
@@ -19,9 +20,14 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{env, process, thread};
 
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 use support::dashboards::{Expression, expressions};
 use support::names;
@@ -37,6 +43,13 @@ const NAME: &str = "a_network_with_a_sensor";
 const INFECTED: [&str; 2] = ["10.99.0.11", "10.99.0.12"];
 const CLEAN: [&str; 2] = ["10.99.0.13", "10.99.0.14"];
 const RESOLVER: &str = "10.99.0.53";
+
+/// Infected too, and asks over TLS.
+const HIDDEN: &str = "10.99.0.15";
+
+/// Where the sensors serve: the one at the span port, and the one that the resolver tells.
+const SPAN: &str = "127.0.0.1:9353";
+const TOLD: &str = "127.0.0.1:9354";
 
 #[test]
 fn a_network_with_a_sensor() {
@@ -59,7 +72,15 @@ fn sensor() {
     let network = env::var("DGAWATCH_NETWORK").unwrap();
     let folder = TempDir::new().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let told = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
+        .args(["live", "--dnstap", &format!("unix:{}", path("dnstap.sock")), "--family", "conficker-b", "--format", "json"])
+        .args(["--user", "nobody", "--web.listen-address", TOLD])
+        .stdout(Stdio::null())
+        .spawn();
+    let told = Running(told.unwrap());
+    wait("the sensor that is told is ready", || fetch(TOLD, "/-/ready").is_some_and(|(status, _)| status == 200));
     let resolver = Running(unbound(&network, folder.path()));
+    wait("the resolver has connected", || series(TOLD, "dgawatch_dnstap_connections_total{") == 1);
     let state = path("state");
     fs::write(path("networks.csv"), "prefix,label\n10.99.0.0/24,hosts\n").unwrap();
     let start = || {
@@ -80,6 +101,7 @@ fn sensor() {
         .args(["netns", "exec", &format!("{network}-hosts"), env::current_exe().unwrap().to_str().unwrap()])
         .args(["--exact", NAME, "--nocapture"])
         .env(ROLE, "hosts")
+        .env("DGAWATCH_CERTIFICATE", path("certificate.pem"))
         .status();
     assert!(status.unwrap().success());
 
@@ -102,6 +124,27 @@ fn sensor() {
         assert!(events.iter().any(|event| event["event"] == "infected" && event["source"] == source), "{source}: {events:?}");
     }
 
+    // The resolver tells of the same hosts, and of the one that hides from a span port.
+    let with_hidden: Vec<&str> = INFECTED.into_iter().chain([HIDDEN]).collect();
+    wait("the resolver has told of all infected", || infected(TOLD) == with_hidden);
+    assert_eq!(infected(SPAN), INFECTED);
+    for source in INFECTED {
+        assert_eq!(evidence(TOLD, source), evidence(SPAN, source), "{source}");
+    }
+    let messages = |sensor: &str, transports: &[&str], kind: &str| -> u64 {
+        let of = |transport| series(sensor, &format!("dgawatch_dns_messages_total{{transport=\"{transport}\",kind=\"{kind}\"}}"));
+        transports.iter().map(of).sum()
+    };
+    for kind in ["query", "response"] {
+        // unbound 1.17 tells of TLS as of TCP, which nobody uses here without.
+        assert_eq!(messages(TOLD, &["tcp", "tls"], kind), 40, "{kind}");
+        assert_eq!(messages(SPAN, &["tcp", "tls"], kind), 0, "{kind}");
+        assert_eq!(messages(TOLD, &["udp"], kind), messages(SPAN, &["udp"], kind), "{kind}");
+    }
+    assert!(series(SPAN, "dgawatch_packet_outcomes_total{outcome=\"dns_tls\"}") > 40, "the span port shows how blind it is");
+    assert_eq!(series(TOLD, "dgawatch_given_up_total{reason=\"dnstap_incomplete\"}"), 0);
+    assert_eq!(series(TOLD, "dgawatch_given_up_total{reason=\"dnstap_malformed\"}"), 0);
+
     // Killed outright and started again: the evidence of today is back.
     thread::sleep(Duration::from_millis(2_500));
     drop(first);
@@ -111,7 +154,38 @@ fn sensor() {
         found.is_some_and(|(_, body)| INFECTED.iter().all(|source| body.contains(source)))
     });
     wait("Prometheus sees it", || ask(r#"dgawatch_sources{family="conficker-b",verdict="infected"}"#) == Some(vec![2.0]));
-    drop((second, prometheus, resolver));
+    drop((second, prometheus, resolver, told));
+}
+
+/// The value of the first series of a sensor's that begins like this; nothing counts as 0.
+fn series(sensor: &str, start: &str) -> u64 {
+    let Some((200, text)) = fetch(sensor, "/metrics") else { return 0 };
+    let line = text.lines().find(|line| line.starts_with(start));
+    line.map_or(0, |line| line.rsplit(' ').next().unwrap().parse().unwrap())
+}
+
+/// Infected sources, in order.
+fn infected(sensor: &str) -> Vec<String> {
+    let Some((200, body)) = fetch(sensor, "/api/v1/sources?verdict=infected") else { return vec![] };
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    let mut sources: Vec<String> =
+        answer["sources"].as_array().unwrap().iter().map(|row| row["source"].as_str().unwrap().to_owned()).collect();
+    sources.sort();
+    sources
+}
+
+/// What a sensor knows of a source but for times, which packets and the resolver's clock have differently.
+fn evidence(sensor: &str, source: &str) -> Vec<Value> {
+    let (status, body) = fetch(sensor, &format!("/api/v1/sources?source={source}")).unwrap();
+    assert_eq!(status, 200);
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    let rows = answer["sources"].as_array().unwrap().iter().map(|row| {
+        let mut row = row.clone();
+        let members = row.as_object_mut().unwrap();
+        members.retain(|name, _| !name.ends_with("_seen"));
+        row
+    });
+    rows.collect()
 }
 
 /// What the hosts ask, each from its own address: some the worm's names of today, some honest ones.
@@ -133,6 +207,7 @@ fn hosts() {
             assert_eq!(lookup(source, name), 3, "{name}");
         }
     }
+    hidden(&list[..40]);
     for source in CLEAN {
         for name in ["www.example", "mail.example", "example"] {
             assert_eq!(lookup(source, name), 0, "{name}");
@@ -140,14 +215,46 @@ fn hosts() {
     }
 }
 
-/// A resolver with data of its own and nobody to ask.
+/// Asks for names over TLS, from an address of its own.
+fn hidden(names: &[String]) {
+    let certificate = CertificateDer::from_pem_file(env::var("DGAWATCH_CERTIFICATE").unwrap()).unwrap();
+    let mut authorities = RootCertStore::empty();
+    authorities.add(certificate).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    // A route says from which address.
+    let stream = TcpStream::connect((RESOLVER, 853)).unwrap();
+    assert_eq!(stream.local_addr().unwrap().ip().to_string(), HIDDEN);
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("resolver.example").unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, stream);
+    for name in names {
+        let query = query(7, name, 1);
+        stream.write_all(&[&(query.len() as u16).to_be_bytes(), &query[..]].concat()).unwrap();
+        let mut length = [0; 2];
+        stream.read_exact(&mut length).unwrap();
+        let mut answer = vec![0; u16::from_be_bytes(length).into()];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(answer[3] & 15, 3, "{name}");
+    }
+}
+
+/// A resolver with data of its own and nobody to ask, which tells of what it is asked.
 fn unbound(network: &str, folder: &Path) -> Child {
     let config = folder.join("unbound.conf");
+    let certified = rcgen::generate_simple_self_signed(["resolver.example".to_owned()]).unwrap();
+    fs::write(folder.join("certificate.pem"), certified.cert.pem()).unwrap();
+    fs::write(folder.join("key.pem"), certified.signing_key.serialize_pem()).unwrap();
     let text = format!(
-        "server:\n  interface: {RESOLVER}\n  access-control: 10.99.0.0/24 allow\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
+        "server:\n  interface: {RESOLVER}\n  interface: {RESOLVER}@853\n  tls-service-pem: {0}/certificate.pem\n  tls-service-key: {0}/key.pem\n  access-control: 10.99.0.0/24 allow\n  do-daemonize: no\n  username: \"\"\n  chroot: \"\"\n  \
          directory: \"{0}\"\n  pidfile: \"{0}/unbound.pid\"\n  use-syslog: no\n  logfile: \"{0}/unbound.log\"\n  \
          local-zone: \".\" static\n  local-zone: \"example.\" transparent\n  local-data: \"example. IN A 192.0.2.1\"\n  \
-         local-data: \"www.example. IN A 192.0.2.1\"\n  local-data: \"mail.example. IN A 192.0.2.1\"\nremote-control:\n  control-enable: no\n",
+         local-data: \"www.example. IN A 192.0.2.1\"\n  local-data: \"mail.example. IN A 192.0.2.1\"\nremote-control:\n  control-enable: no\n\
+         dnstap:\n  dnstap-enable: yes\n  dnstap-socket-path: \"{0}/dnstap.sock\"\n  dnstap-log-client-query-messages: yes\n  \
+         dnstap-log-client-response-messages: yes\n",
         folder.display()
     );
     fs::write(&config, text).unwrap();
@@ -188,7 +295,7 @@ fn ask(expression: &str) -> Option<Vec<f64>> {
 
 /// What the sensor answers.
 fn get(path: &str) -> Option<(u16, String)> {
-    fetch("127.0.0.1:9353", path)
+    fetch(SPAN, path)
 }
 
 fn fetch(address: &str, path: &str) -> Option<(u16, String)> {
@@ -238,7 +345,9 @@ impl Network {
             format!("-n {name}-switch link add switch type bridge ageing_time 0"),
             format!("-n {name}-switch link set switch up"),
         ];
-        for (place, addresses) in [("sensor", &[][..]), ("resolver", &[RESOLVER]), ("hosts", &[INFECTED, CLEAN].concat())] {
+        for (place, addresses) in
+            [("sensor", &[][..]), ("resolver", &[RESOLVER]), ("hosts", &[&INFECTED[..], &CLEAN, &[HIDDEN]].concat())]
+        {
             let port = if place == "sensor" { "span" } else { "net0" };
             lines.push(format!("netns add {name}-{place}"));
             lines.push(format!("-n {name}-switch link add {place} type veth peer name {port} netns {name}-{place}"));
@@ -247,6 +356,7 @@ impl Network {
             lines.push(format!("-n {name}-{place} link set {port} up"));
             lines.extend(addresses.iter().map(|address| format!("-n {name}-{place} address add {address}/24 dev {port}")));
         }
+        lines.push(format!("-n {name}-hosts route add {RESOLVER}/32 dev net0 src {HIDDEN}"));
         for line in lines {
             let output = Command::new("ip").args(line.split(' ')).output().map_err(|error| format!("ip (iproute2): {error}"))?;
             if !output.status.success() {

@@ -31,14 +31,14 @@ fn every_path() {
     let server = running();
     for (path, kind, holds) in [
         ("/", "text/html; charset=utf-8", "<a href=\"/metrics\">"),
-        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "dgawatch_packets_total{interface=\"span0\"} 78\n"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "dgawatch_packets_total{interface=\"span0\"} 120\n"),
         ("/-/healthy", "text/plain; charset=utf-8", "healthy\n"),
         ("/-/ready", "text/plain; charset=utf-8", "ready\n"),
         ("/api/v1/summary", "application/json", "\"version\":\"1.2.3\""),
         (
             "/api/v1/overview",
             "application/json",
-            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":81}",
+            "{\"stage\":\"Kernel\",\"what\":\"packets for which the ring had no room\",\"count\":2,\"of\":123}",
         ),
         ("/api/v1/families", "application/json", "\"family\":\"conficker-b\""),
         ("/api/v1/rendezvous", "application/json", "\"addresses\":[\"198.51.100.66\"],\"ttl\":60"),

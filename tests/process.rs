@@ -6,11 +6,16 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[cfg(feature = "live")]
+mod support;
+
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, chown, chroot, symlink};
 use std::os::unix::net::UnixDatagram;
+#[cfg(feature = "live")]
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -20,8 +25,10 @@ use std::{env, io, thread};
 
 use dgawatch::process::{Access, Keep, Notifier, Request, Role, Sandbox, User, give_up, pin, request_on_signal};
 #[cfg(feature = "live")]
-use dgawatch::source::{Intake, LiveConfig, Tap};
+use dgawatch::source::{DnstapListener, Intake, LiveConfig, Tap};
 use nix::unistd::{Uid, geteuid, setuid};
+#[cfg(feature = "live")]
+use support::dnstap::{control, data};
 
 /// Set in the process in which a wall is tried: a directory to write to.
 const INSIDE: &str = "DGAWATCH_INSIDE";
@@ -178,6 +185,39 @@ fn calls_of_a_worker() {
         assert_refused(thread::Builder::new().spawn(|| {}));
         everybody_works();
         read_statistics();
+    });
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn calls_of_a_receiver() {
+    in_a_process("calls_of_a_receiver", |state| {
+        let path = state.join("dnstap.sock");
+        let address = format!("unix:{}", path.display()).parse().unwrap();
+        let mut receiver = DnstapListener::open(&address).unwrap();
+        let mut server = UnixStream::connect(&path).unwrap();
+        server.write_all(&control(4)).unwrap();
+        if !calls(Role::Receiver) {
+            return;
+        }
+        refuses_what_nobody_may(state);
+        assert_refused(fs::read("/sys/class/net/lo/statistics/rx_missed_errors"));
+        assert_refused(fs::write(state.join("file"), ""));
+        assert_refused(UnixStream::connect(&path));
+        assert_refused(thread::Builder::new().spawn(|| {}));
+        everybody_works();
+        // A handshake, a frame that is none of dnstap's, the end.
+        assert_eq!(receiver.take(9, |_| panic!("no frame yet")), Ok(0));
+        let mut accepted = [0; 42];
+        server.read_exact(&mut accepted).unwrap();
+        assert_eq!(accepted[..], control(1));
+        server.write_all(&[control(2), data(b"x"), control(3)].concat()).unwrap();
+        receiver.wait(Duration::from_secs(5));
+        assert_eq!(receiver.take(9, |record| assert_eq!(record.data, b"x")), Ok(1));
+        let mut finished = vec![];
+        server.read_to_end(&mut finished).unwrap();
+        assert_eq!(finished, control(5));
+        assert_eq!((receiver.counts().connections, receiver.counts().connections_broken), (1, 0));
     });
 }
 

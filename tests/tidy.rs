@@ -47,6 +47,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("pcap", &["source"]),
     ("prefix_trie", &["export"]),
     ("prometheus", &["export"]),
+    ("prost", &["source", "decode"]),
     ("rand_mt", &["dga"]),
     ("rand_pcg", &["simulate"]),
     ("ratatui", &["cli"]),

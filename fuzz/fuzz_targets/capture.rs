@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 const BLOCK: usize = 256 << 10;
 
 /// Octets that [`Capture::new`] looks at: `HEAD` in `src/source/capture.rs`.
-const HEAD: usize = 28;
+const HEAD: usize = 42;
 
 /// Octets of pcap's header.
 const PCAP: usize = 24;

@@ -9,12 +9,18 @@ use super::say;
 
 #[derive(Args)]
 pub(super) struct Captures {
-    /// Captures: files, directories, or - for standard input
+    /// Captures and files of dnstap: files, directories, or - for standard input
     ///
     /// Files are read in the order of their first packets, whatever the order here; standard input and other pipes keep
     /// their place. gzip, zstd, lz4 and xz are recognised by content and unpacked, in pipes too.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "dnstap", value_name = "PATH")]
     pub(super) paths: Vec<PathBuf>,
+
+    /// A file of dnstap in Frame Streams, as unbound, knot, dnsdist, BIND and fstrm_capture write it; may repeat
+    ///
+    /// The same as to name it as a PATH: what a file is shows in its first octets.
+    #[arg(long, value_name = "FILE", value_parser = dnstap_file)]
+    dnstap: Vec<PathBuf>,
 
     /// What a compressed capture may unpack to, in octets, or with K, M, G, T; 0 for anything
     #[arg(long, value_name = "BYTES", default_value = "1T", value_parser = octets)]
@@ -33,12 +39,21 @@ impl Captures {
 
     /// The captures in the order in which to read them; says how many files of directories are none.
     pub(super) fn inputs(&self) -> Vec<Input> {
-        let (inputs, others) = Input::expand(&self.paths, self.limits());
+        let paths: Vec<PathBuf> = self.paths.iter().chain(&self.dnstap).cloned().collect();
+        let (inputs, others) = Input::expand(&paths, self.limits());
         if others > 0 {
             say(&format!("passed over {others} {} that hold no capture", if others == 1 { "file" } else { "files" }));
         }
         inputs
     }
+}
+
+/// A file, not where to listen.
+fn dnstap_file(text: &str) -> Result<PathBuf, String> {
+    if ["unix:", "tcp:"].iter().any(|kind| text.starts_with(kind)) {
+        return Err("name a file; `dgawatch live --dnstap` listens".to_owned());
+    }
+    Ok(text.into())
 }
 
 /// A number of octets, with a unit or without.

@@ -9,7 +9,7 @@ use super::captures::Captures;
 use super::decoding::Decoding;
 use super::{Failure, say};
 
-/// Print every DNS message of captures, one a line.
+/// Print every DNS message of captures and of dnstap, one a line.
 ///
 /// Tab-separated, no header: frame, time, src, src_port, dst, dst_port, transport, id, qr, opcode, rcode, qname, qtype.
 /// Frames count from 1 in each file; the name keeps its case, octets that could harm a terminal are written \DDD.

@@ -1,4 +1,4 @@
-//! `dgawatch live`: interfaces in, report out.
+//! `dgawatch live`: interfaces and dnstap in, report out.
 
 use std::io;
 use std::num::NonZero;
@@ -14,7 +14,7 @@ use dgawatch::export::http::Server;
 use dgawatch::export::{Desk, EventLog, Grouping};
 use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
 use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
-use dgawatch::source::{Filter, LiveConfig};
+use dgawatch::source::{DnstapAddress, Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
 use super::families::{Watched, gap};
@@ -25,15 +25,22 @@ use super::syslog::{Started, Syslog};
 use super::web::Web;
 use super::{Failure, say};
 
-/// Listen to interfaces, and report who asked for generated names when stopped.
+/// Listen to interfaces and to what resolvers tell, and report who asked for generated names when stopped.
 ///
-/// Listens until SIGINT (Ctrl-C) or SIGTERM, or for so many seconds, then prints the report. Needs root or CAP_NET_RAW.
+/// Listens until SIGINT (Ctrl-C) or SIGTERM, or for so many seconds, then prints the report. Interfaces need root or CAP_NET_RAW.
 /// Sends nothing. Packets lost before they were seen are told, and make the exit code 1.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// An interface, such as a span port; may repeat
-    #[arg(long = "interface", short, value_name = "INTERFACE", required = true)]
+    #[arg(long = "interface", short, value_name = "INTERFACE", required_unless_present = "dnstap")]
     interfaces: Vec<String>,
+
+    /// Where resolvers may send dnstap: unix:PATH, tcp:PORT on loopback, or tcp:ADDRESS:PORT; may repeat
+    ///
+    /// They tell of queries and responses themselves, of those over TLS, HTTPS and QUIC too. A socket is for its owner and
+    /// its group. Whoever can send can accuse anyone.
+    #[arg(long, value_name = "ADDRESS")]
+    dnstap: Vec<DnstapAddress>,
 
     /// Stop by itself after so many seconds
     #[arg(long, value_name = "N")]
@@ -70,7 +77,7 @@ impl Arguments {
     pub(super) fn effects(&self) -> Result<Vec<String>, Failure> {
         let (catalog, compiled) = self.watched.load()?;
         let settings = self.matching.settings(&catalog)?;
-        let mut lines = vec![format!("listen on {}", self.interfaces.join(", "))];
+        let mut lines = vec![format!("listen on {}", self.places())];
         let today = today();
         for (_, family) in catalog.iter() {
             lines.push(format!("look for {}: {} names on the list of {today}", family.id(), family.count(today)));
@@ -103,6 +110,12 @@ impl Arguments {
         let networks = self.output.desk.networks(&running.masking)?;
         let settings = Settings { compiled, networks, ..self.matching.change(&catalog, running)? };
         Ok((catalog, settings))
+    }
+
+    /// What is listened to.
+    fn places(&self) -> String {
+        let dnstap = self.dnstap.iter().map(|address| format!("dnstap:{address}"));
+        self.interfaces.iter().cloned().chain(dnstap).collect::<Vec<_>>().join(", ")
     }
 
     fn prepare(&self) -> Result<Prepared, Failure> {
@@ -234,6 +247,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let running = Running::new(settings.clone())?;
     let plan = Arc::new(Plan::new(catalog, settings, (threads.clock)()));
     let mut live = Live::open(Arc::clone(&plan), &arguments.interfaces, &capture, threads).map_err(Failure::Said)?;
+    arguments.dnstap.iter().try_for_each(|address| live.receive(address)).map_err(Failure::Said)?;
     let server = Server::bind(arguments.web.config()).map_err(Failure::Said)?;
     let connect = arguments.output.syslog.connects_to().is_some();
     let sandbox = prepared.enter(&access, connect).map_err(Failure::Said)?;
@@ -260,7 +274,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let server = thread::Builder::new().name("http".to_owned()).spawn(serve);
     let server = server.map_err(|error| Failure::Said(format!("no thread for HTTP can be started: {error}")))?;
     say(&format!("serving http://{}", addresses.join(", http://")));
-    say(&format!("listening on {}", arguments.interfaces.join(", ")));
+    say(&format!("listening on {}", arguments.places()));
     notifier.ready();
     let (mut reloading, mut networks) = (false, desk.networks.clone());
     let report = live.run(&stop, limit, &mut |state: &mut LiveState<'_, '_>| {
@@ -304,6 +318,7 @@ const fn role(thread: Thread, reopen: bool) -> Role {
     match thread {
         Thread::Worker if reopen => Role::Opener,
         Thread::Worker => Role::Worker,
+        Thread::Receiver => Role::Receiver,
         Thread::Builder => Role::Builder,
     }
 }

@@ -24,7 +24,7 @@ use super::{Failure, say};
 
 /// Read captures and report who asks for generated names.
 ///
-/// Reads pcap, pcapng and snoop files, compressed or not, directories of them, and standard input. A packet is held against the names of its own
+/// Reads pcap, pcapng, snoop and dnstap files, compressed or not, directories of them, and standard input. A packet is held against the names of its own
 /// UTC day and the days beside it, by the time in the capture. A source is `infected` from so many distinct
 /// names of one family and day that chance does not explain them, `suspect` below; names that honest people own count for
 /// nothing. Of the hosts behind infected sources it says how many there are, low, best and high, or why that cannot be told.

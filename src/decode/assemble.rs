@@ -1,4 +1,5 @@
-//! DNS messages that took more than one packet: TCP streams, and datagrams in fragments.
+//! DNS messages that took more than one packet: TCP streams, and datagrams in fragments. And those in frames of dnstap, whose
+//! octets have to be taken out of what is around them.
 //!
 //! A decoder remembers nothing, so that any thread can read any packet. What must be seen in order goes to the one
 //! assembler, as [`Piece`]s: few packets are such.
@@ -9,6 +10,7 @@ use std::ops::Range;
 
 use etherparse::{IpNumber, TcpHeaderSlice};
 
+use super::dnstap::Tapped;
 use super::fragment::{self, Datagrams, Joined};
 use super::ip::{Ends, Fragment, Packet};
 use super::outcome::{GivenUp, GivenUpCounts};
@@ -16,6 +18,7 @@ use super::stream::{Flow, Found, Limits, Segment, StreamLoss, Streams};
 use super::walk::{Datagram, Layer};
 use super::{Config, Decoder, Message, Messages, Outcome, Reading, Transport, tunnel};
 use crate::day::Timestamp;
+use crate::source::Record;
 
 /// A packet that may be a part of a DNS message.
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +33,7 @@ pub struct Piece<'a> {
 enum Header {
     Segment { flow: Flow, sequence: u32, acknowledgment: u32, flags: u8, missing: u32 },
     Fragment { source: IpAddr, destination: IpAddr, protocol: IpNumber, fragment: Fragment, packets: u8, missing: u32 },
+    Dnstap,
 }
 
 impl<'a> Piece<'a> {
@@ -65,9 +69,15 @@ impl<'a> Piece<'a> {
         Self { time, header, payload: packet.payload }
     }
 
+    /// A frame of dnstap.
+    pub(super) const fn dnstap(record: Record<'a>) -> Self {
+        Self { time: record.time, header: Header::Dnstap, payload: record.data }
+    }
+
     /// How the packet counts.
     pub(super) const fn outcome(&self) -> Outcome {
         match self.header {
+            Header::Dnstap => Outcome::Dnstap,
             Header::Segment { .. } => Outcome::DnsTcp,
             Header::Fragment { .. } => Outcome::Fragment,
         }
@@ -108,6 +118,8 @@ pub struct Assembler {
     streams: Streams,
     datagrams: Datagrams,
     messages: Messages,
+    /// Frames of dnstap that hold no message.
+    frames: GivenUpCounts,
 }
 
 /// Takes a message, and the number of the packet that completed it.
@@ -122,12 +134,13 @@ impl Assembler {
             streams: Streams::new(Limits::default()),
             datagrams: Datagrams::default(),
             messages: Messages::default(),
+            frames: GivenUpCounts::default(),
         }
     }
 
     /// Takes the next piece, which was the packet of number `frame`, and hands over the messages that it completes.
     pub fn take(&mut self, frame: u64, piece: &Piece<'_>, each: Each<'_>) {
-        let Self { config, decoder, streams, datagrams, messages } = self;
+        let Self { config, decoder, streams, datagrams, messages, frames } = self;
         let mut next = Some((piece.header, Cow::Borrowed(piece.payload)));
         // A datagram put together may hold a segment, or in a tunnel a fragment: one more IP packet each time.
         while let Some((header, payload)) = next.take() {
@@ -136,6 +149,11 @@ impl Assembler {
                     let time = piece.time;
                     let segment = Segment { time, frame, flow, sequence, acknowledgment, flags, payload: &payload, missing };
                     streams.take(&segment, &mut |found| found_in_stream(decoder, messages, &found, each));
+                }
+                Header::Dnstap => {
+                    if let Err(why) = read_tapped(decoder, messages, frame, (piece.time, &payload), each) {
+                        frames.add(why);
+                    }
                 }
                 Header::Fragment { source, destination, protocol, fragment, packets, missing } => {
                     let part = fragment::Part {
@@ -183,6 +201,7 @@ impl Assembler {
     /// What was given up.
     pub fn given_up(&self) -> GivenUpCounts {
         let mut given_up = self.datagrams.counts().given_up.clone();
+        given_up.merge(&self.frames);
         for loss in StreamLoss::ALL {
             given_up.add_many(reason(loss), self.streams.losses().events(loss));
         }
@@ -214,6 +233,22 @@ fn found_in_stream(decoder: &mut Decoder, messages: &mut Messages, found: &Found
         messages.add(message.transport, message.kind);
         each(found.frame, &message);
     }
+}
+
+/// Reads a frame of dnstap of a time; or says why there is no message in it.
+fn read_tapped(
+    decoder: &mut Decoder,
+    messages: &mut Messages,
+    frame: u64,
+    (time, payload): (Timestamp, &[u8]),
+    each: Each<'_>,
+) -> Result<(), GivenUp> {
+    let Tapped { ends, source_port, destination_port, transport, octets } = Tapped::read(payload)?;
+    let datagram = Datagram { addresses: ends.addresses(), source_port, destination_port, payload: &octets };
+    let message = decoder.message(time, &datagram, transport).ok_or(GivenUp::DnstapIncomplete)?;
+    messages.add(message.transport, message.kind);
+    each(frame, &message);
+    Ok(())
 }
 
 /// Reads what a datagram holds: a message for `each`, or a piece.

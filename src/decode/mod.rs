@@ -1,11 +1,11 @@
-//! From a packet to the DNS messages in it: link, tunnels, IP, UDP or TCP, DNS header, question.
+//! From a packet, or a frame of dnstap, to the DNS messages in it: link, tunnels, IP, UDP or TCP, DNS header, question.
 //!
 //! ```text
 //!  Record -- quick way (Ethernet, VLAN, IP, UDP) ------------> Message
 //!     \                                                          ^
 //!      `---- thorough way (every layer, tunnels) --------------- |
 //!                         \                                      |
-//!                          `--> Piece (segment, fragment) --> Assembler
+//!                          `--> Piece (segment, fragment, frame) --> Assembler
 //! ```
 //!
 //! Packets are read leniently, as a span port delivers them: cut by the snap length, padded, with lengths that
@@ -20,6 +20,7 @@
 mod assemble;
 mod capture_filter;
 mod dns;
+mod dnstap;
 mod fragment;
 mod ip;
 mod link;
@@ -134,7 +135,7 @@ impl<'a> Message<'a> {
 pub enum Reading<'a> {
     /// A DNS message, all in this packet.
     Message(Message<'a>),
-    /// A part of what may be one: for an [`Assembler`].
+    /// A part of what may be one, or a frame of dnstap: for an [`Assembler`].
     Piece(Piece<'a>),
     /// Something else.
     Nothing(Outcome),
@@ -171,7 +172,7 @@ impl Decoder {
 
     /// Whether packets of this link type can be read.
     pub fn reads(link: LinkType) -> bool {
-        link::known(link)
+        link == LinkType::DNSTAP || link::known(link)
     }
 
     /// Reads a packet.
@@ -203,6 +204,9 @@ impl Decoder {
     /// Reads a packet by the layers it begins with, whatever they are.
     #[inline(never)]
     pub fn thorough<'a>(&'a mut self, record: Record<'a>) -> Reading<'a> {
+        if record.link == LinkType::DNSTAP {
+            return Reading::Piece(Piece::dnstap(record));
+        }
         match link::start(record.link, record.data) {
             Ok((layer, data)) => self.layers(record.time, layer, data, 0),
             Err(outcome) => Reading::Nothing(outcome),
@@ -297,9 +301,9 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
             Ok(Datagram { addresses, source_port, destination_port, payload: &payload[..length.min(payload.len())] })
         }
         UDP if tunnel::on_port(destination_port).is_none() && tunnel::on_port(source_port).is_none() => {
-            Err(Some(Outcome::NotDns))
+            Err(Some(not_dns(false, source_port, destination_port)))
         }
-        TCP if !config.is_dns(source_port, destination_port) => Err(Some(Outcome::NotDns)),
+        TCP if !config.is_dns(source_port, destination_port) => Err(Some(not_dns(true, source_port, destination_port))),
         _ => Err(None),
     }
 }
@@ -323,6 +327,22 @@ fn segment<'a>(record: Record<'a>, config: &Config) -> Option<Reading<'a>> {
     let (source, destination) = (u16::from_be_bytes([ports[0], ports[1]]), u16::from_be_bytes([ports[2], ports[3]]));
     let is = packet.protocol == IpNumber::TCP && config.is_dns(source, destination);
     is.then(|| Reading::segment(record.time, packet))
+}
+
+/// DNS over TLS (RFC 7858).
+const TLS_PORT: u16 = 853;
+
+/// DNS over QUIC (RFC 9250), and before that was one (draft-ietf-dprive-dnsoquic): 784, 8853.
+const QUIC_PORTS: [u16; 3] = [TLS_PORT, 784, 8853];
+
+/// What TCP or UDP without a DNS port is: encrypted DNS by its port, as far as that tells, or none.
+#[inline]
+fn not_dns(tcp: bool, source: u16, destination: u16) -> Outcome {
+    if tcp {
+        return if source == TLS_PORT || destination == TLS_PORT { Outcome::DnsTls } else { Outcome::NotDns };
+    }
+    let is = |port: u16| QUIC_PORTS.contains(&port);
+    if is(source) || is(destination) { Outcome::DnsQuic } else { Outcome::NotDns }
 }
 
 /// A number of 16 bits in network byte order.

@@ -1,4 +1,4 @@
-//! What is counted: what became of each packet, what each DNS message is, what was given up of those in several packets.
+//! What is counted: what became of each packet, what each DNS message is, what was given up of those that are put together.
 
 /// What a packet was. One variant is one label in every report, and one row in docs/METRICS.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,8 +16,14 @@ pub enum Outcome {
     DnsTcp,
     /// A fragment of an IP datagram; what becomes of it is counted by messages and [`GivenUp`].
     Fragment,
+    /// A frame of dnstap; what becomes of it is counted by messages and [`GivenUp`].
+    Dnstap,
     /// In a tunnel that is not opened: nested too deep, encrypted, or to stay closed.
     Encapsulated,
+    /// TCP to or from the port of DNS over TLS, which cannot be read.
+    DnsTls,
+    /// UDP to or from a port of DNS over QUIC, which cannot be read.
+    DnsQuic,
     /// IP without DNS.
     NotDns,
     /// Neither IPv4 nor IPv6.
@@ -32,14 +38,17 @@ pub enum Outcome {
 
 impl Outcome {
     /// All, in the order of reports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::DnsQuery,
         Self::DnsResponse,
         Self::DnsBadQuestion,
         Self::DnsShort,
         Self::DnsTcp,
         Self::Fragment,
+        Self::Dnstap,
         Self::Encapsulated,
+        Self::DnsTls,
+        Self::DnsQuic,
         Self::NotDns,
         Self::NotIp,
         Self::Short,
@@ -56,7 +65,10 @@ impl Outcome {
             Self::DnsShort => "dns_short",
             Self::DnsTcp => "dns_tcp",
             Self::Fragment => "fragment",
+            Self::Dnstap => "dnstap",
             Self::Encapsulated => "encapsulated",
+            Self::DnsTls => "dns_tls",
+            Self::DnsQuic => "dns_quic",
             Self::NotDns => "not_dns",
             Self::NotIp => "not_ip",
             Self::Short => "short",
@@ -68,10 +80,14 @@ impl Outcome {
     /// What was lost, for a person: nothing when such packets cannot hold a DNS message that we missed.
     pub const fn loss(self) -> Option<&'static str> {
         match self {
-            Self::DnsQuery | Self::DnsResponse | Self::DnsTcp | Self::Fragment | Self::NotDns | Self::NotIp => None,
+            Self::DnsQuery | Self::DnsResponse | Self::DnsTcp | Self::Fragment | Self::Dnstap | Self::NotDns | Self::NotIp => {
+                None
+            }
             Self::DnsBadQuestion => Some("DNS messages whose question cannot be read"),
             Self::DnsShort => Some("packets on a DNS port too short for DNS"),
             Self::Encapsulated => Some("packets in a tunnel that was not opened"),
+            Self::DnsTls => Some("packets of DNS over TLS"),
+            Self::DnsQuic => Some("packets of DNS over QUIC"),
             Self::Short => Some("packets cut inside their headers"),
             Self::Malformed => Some("packets with contradictory headers"),
             Self::UnknownLink => Some("packets of a link type that is not read"),
@@ -114,17 +130,36 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
+    /// TLS (RFC 7858), as dnstap tells.
+    Tls,
+    /// HTTPS (RFC 8484), as dnstap tells.
+    Https,
+    /// QUIC (RFC 9250), as dnstap tells.
+    Quic,
 }
 
 impl Transport {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Udp, Self::Tcp];
+    /// All.
+    pub const ALL: [Self; 5] = [Self::Udp, Self::Tcp, Self::Tls, Self::Https, Self::Quic];
 
     /// The label in reports and metrics.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Https => "https",
+            Self::Quic => "quic",
+        }
+    }
+
+    /// What IP carried, UDP or TCP: what a port is of, and what tells who was behind it. HTTPS is taken for TCP, because
+    /// dnstap does not tell HTTP/3 from the others.
+    #[must_use]
+    pub const fn carrier(self) -> Self {
+        match self {
+            Self::Udp | Self::Quic => Self::Udp,
+            Self::Tcp | Self::Tls | Self::Https => Self::Tcp,
         }
     }
 }
@@ -163,7 +198,9 @@ impl Messages {
     /// Those of the packets that held a whole one.
     pub const fn in_packets(counts: &Counts) -> Self {
         let of = [counts.of(Outcome::DnsQuery), counts.of(Outcome::DnsResponse), counts.of(Outcome::DnsBadQuestion)];
-        Self([of, [0; Kind::ALL.len()]])
+        let mut messages = [[0; Kind::ALL.len()]; Transport::ALL.len()];
+        messages[Transport::Udp as usize] = of;
+        Self(messages)
     }
 
     /// Counts one message.
@@ -187,7 +224,7 @@ impl Messages {
     }
 }
 
-/// Why a part of a message that took several packets was given up. One variant is one label in every report, and one
+/// Why a part of a message that took several packets, or a frame of dnstap, was given up. One variant is one label in every report, and one
 /// row in docs/METRICS.md.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
@@ -220,11 +257,15 @@ pub enum GivenUp {
     StreamEvicted,
     /// TCP segments that came when their place had been given up.
     StreamLate,
+    /// Frames of dnstap that contradict themselves.
+    DnstapMalformed,
+    /// Frames of dnstap without a message, without who asked, or of a type that is not known.
+    DnstapIncomplete,
 }
 
 impl GivenUp {
     /// All, in the order of reports.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::FragmentOverlap,
         Self::FragmentMalformed,
         Self::FragmentCut,
@@ -239,6 +280,8 @@ impl GivenUp {
         Self::StreamIdle,
         Self::StreamEvicted,
         Self::StreamLate,
+        Self::DnstapMalformed,
+        Self::DnstapIncomplete,
     ];
 
     /// The label in reports and metrics.
@@ -258,6 +301,8 @@ impl GivenUp {
             Self::StreamIdle => "stream_idle",
             Self::StreamEvicted => "stream_evicted",
             Self::StreamLate => "stream_late",
+            Self::DnstapMalformed => "dnstap_malformed",
+            Self::DnstapIncomplete => "dnstap_incomplete",
         }
     }
 
@@ -278,6 +323,8 @@ impl GivenUp {
             Self::StreamIdle => "messages over TCP that were not finished in time",
             Self::StreamEvicted => "streams of DNS over TCP for which there was no room",
             Self::StreamLate => "segments of DNS over TCP that came too late",
+            Self::DnstapMalformed => "frames of dnstap that contradict themselves",
+            Self::DnstapIncomplete => "frames of dnstap that lack a message or who asked",
         }
     }
 }
@@ -329,7 +376,7 @@ mod tests {
         for (place, outcome) in Outcome::ALL.into_iter().enumerate() {
             assert_eq!(counts.of(outcome), 2 * (place as u64 + 1));
         }
-        assert_eq!(counts.total(), 12 * 13);
+        assert_eq!(counts.total(), (Outcome::ALL.len() * (Outcome::ALL.len() + 1)) as u64);
         let mut labels: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.label()).collect();
         labels.sort_unstable();
         labels.dedup();

@@ -79,6 +79,10 @@ fn packets(snapshot: &Snapshot, to: &mut Families) {
         let last = interface.last_packet.map_or(0.0, seconds);
         let help = "When the latest packet was captured, in seconds since 1970; 0 before the first.";
         to.gauge("dgawatch_last_packet_timestamp_seconds", help, &of, last);
+        let help = "Connections of servers that send dnstap.";
+        to.counter("dgawatch_dnstap_connections_total", help, &of, interface.connections);
+        let help = "Those of them that were broken off here, or in the middle of a frame.";
+        to.counter("dgawatch_dnstap_connections_broken_total", help, &of, interface.connections_broken);
     }
     for outcome in Outcome::ALL {
         let count = snapshot.outcomes.of(outcome);

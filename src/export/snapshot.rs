@@ -127,6 +127,10 @@ pub struct Interface {
     pub startup_discarded: u64,
     /// When the latest packet was captured.
     pub last_packet: Option<Timestamp>,
+    /// Connections of servers that send dnstap.
+    pub connections: u64,
+    /// Those of them that were broken off.
+    pub connections_broken: u64,
 }
 
 /// A list that is open.

@@ -80,6 +80,13 @@ impl<T> Station<T> {
     }
 }
 
+impl<T: Intake> Station<T> {
+    /// See [`Intake::accepts`].
+    pub(super) fn accepts(&self) -> bool {
+        self.tap.accepts()
+    }
+}
+
 /// What is left of a listener.
 pub(super) struct Ended<T> {
     pub(super) station: Station<T>,

@@ -32,7 +32,7 @@ use crate::day::{Day, Timestamp};
 use crate::export::{Found, Report};
 use crate::ledger::Ledger;
 use crate::process::pin;
-use crate::source::{Intake, LiveConfig, Tap};
+use crate::source::{DnstapAddress, DnstapListener, Feed, Intake, LiveConfig, Tap};
 
 /// How often the observer is called: often enough to answer whoever asks for evidence.
 const OBSERVE: Duration = Duration::from_millis(250);
@@ -65,12 +65,14 @@ impl Default for Threads {
 pub enum Thread {
     /// Takes packets.
     Worker,
+    /// Takes in connections, and frames of dnstap from them.
+    Receiver,
     /// Builds lists.
     Builder,
 }
 
 /// Interfaces being listened to, and what for.
-pub struct Live<T = Tap> {
+pub struct Live<T = Feed> {
     plan: Arc<Plan>,
     interfaces: Vec<(String, Vec<T>)>,
     threads: Threads,
@@ -87,9 +89,20 @@ impl Live {
         let mut live = Self::of(plan, vec![], threads);
         for interface in interfaces {
             let taps = Tap::open(interface, capture).map_err(|why| format!("interface {interface} {why}"))?;
-            live.interfaces.push((interface.clone(), taps));
+            live.interfaces.push((interface.clone(), taps.into_iter().map(Feed::Tap).collect()));
         }
         Ok(live)
+    }
+
+    /// Listens for servers that send dnstap to `address`, too.
+    ///
+    /// # Errors
+    /// One sentence when that cannot be listened to.
+    pub fn receive(&mut self, address: &DnstapAddress) -> Result<(), String> {
+        let name = format!("dnstap:{address}");
+        let listener = DnstapListener::open(address).map_err(|why| format!("{name} {why}"))?;
+        self.interfaces.push((name, vec![Feed::Dnstap(Box::new(listener))]));
+        Ok(())
     }
 }
 
@@ -215,12 +228,13 @@ impl Post<'_> {
             for (number, (station, place)) in stations.into_iter().zip(*places).enumerate() {
                 let Some(station) = station else { continue };
                 let (slot, name, give_notice) = (&slots[number], &names[*place], give_notice.clone());
+                let thread = if station.accepts() { Thread::Receiver } else { Thread::Worker };
                 let listener = Listener::new(station, shelf.watchlist(settings), &round, give_notice, slot, name);
                 let order = &order;
                 let work = move || {
                     let end = EndOfAll(over);
                     let cpu = threads.cpus.iter().cycle().nth(number % threads.cpus.len().max(1));
-                    cpu.map_or(Ok(()), |cpu| pin(*cpu)).and_then(|()| (threads.begin)(Thread::Worker))?;
+                    cpu.map_or(Ok(()), |cpu| pin(*cpu)).and_then(|()| (threads.begin)(thread))?;
                     let ended = listener.run(order);
                     if ended.why.is_none() {
                         end.not_so();

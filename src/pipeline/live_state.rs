@@ -112,6 +112,10 @@ pub struct InterfaceCounts {
     pub offered: u64,
     /// Times it was opened again, by all workers.
     pub reopened: u64,
+    /// Connections of servers that send dnstap; of an interface there are none.
+    pub connections: u64,
+    /// Those of them that were broken off.
+    pub connections_broken: u64,
     /// The latest packet.
     pub last_packet: Option<Timestamp>,
 }
@@ -131,7 +135,8 @@ pub struct OpenList {
 
 impl InterfaceCounts {
     pub(super) fn add(&mut self, tally: &Tally) {
-        let TapCounts { received, dropped_kernel, dropped_nic, startup_discarded, reopened } = tally.tap;
+        let TapCounts { received, dropped_kernel, dropped_nic, startup_discarded, reopened, connections, connections_broken } =
+            tally.tap;
         self.received += tally.packets;
         self.octets += tally.octets;
         self.dropped_nic += dropped_nic;
@@ -140,6 +145,8 @@ impl InterfaceCounts {
         self.startup_discarded += startup_discarded;
         self.offered += received;
         self.reopened += reopened;
+        self.connections += connections;
+        self.connections_broken += connections_broken;
         self.last_packet = self.last_packet.max(tally.span.map(|(_, last)| last));
     }
 }

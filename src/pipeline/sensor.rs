@@ -477,5 +477,7 @@ fn interface(counts: &InterfaceCounts) -> Interface {
         dropped_by_queue: counts.dropped_queue,
         startup_discarded: counts.startup_discarded,
         last_packet: counts.last_packet,
+        connections: counts.connections,
+        connections_broken: counts.connections_broken,
     }
 }

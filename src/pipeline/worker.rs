@@ -268,7 +268,8 @@ pub(super) struct Asker {
 
 impl Asker {
     fn of(message: &Message<'_>) -> Self {
-        let (time, transport, response) = (message.time, message.transport, message.header.is_response());
+        // Evidence speaks of what IP carried: a port is of that.
+        let (time, transport, response) = (message.time, message.transport.carrier(), message.header.is_response());
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };

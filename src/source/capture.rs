@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pcapng::Section;
-use super::{Failure, Kind, Layout, Record, classic, snoop};
+use super::{Failure, Kind, Layout, Record, classic, dnstap, snoop};
 use crate::day::Timestamp;
 
-/// Octets that tell what an input is, and hold the longest header of one.
-pub(super) const HEAD: usize = 28;
+/// Octets that tell what an input is, and hold the longest header of one: that of a stream of dnstap.
+pub(super) const HEAD: usize = 42;
 
 /// Octets read at a time: large enough that calls and turns do not count, small enough to stay in a core's second-level
 /// cache between reading, splitting and decoding (benches/README.md).
@@ -59,6 +59,8 @@ impl<R: Read> Capture<R> {
             (Kind::Snoop(header), length)
         } else if Section::begins(&head) {
             (Kind::Blocks(Section::default()), 0)
+        } else if dnstap::Stream::begins(&head) {
+            (Kind::Dnstap(dnstap::Stream::default()), 0)
         } else {
             return Err(unknown(&head));
         };

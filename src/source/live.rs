@@ -76,6 +76,10 @@ pub struct TapCounts {
     pub startup_discarded: u64,
     /// Times the interface was opened again.
     pub reopened: u64,
+    /// Connections of servers that send dnstap.
+    pub connections: u64,
+    /// Those of them that were broken off here, or in the middle of a frame.
+    pub connections_broken: u64,
 }
 
 /// What packets can be taken from without end.
@@ -94,6 +98,11 @@ pub trait Intake: Send {
 
     /// What an operator should know and was not told yet: one clause about the interface.
     fn notice(&mut self) -> Option<String>;
+
+    /// Whether it takes in connections: a thread that does may do nothing of what it takes to capture packets.
+    fn accepts(&self) -> bool {
+        false
+    }
 }
 
 /// One worker's share of an interface.

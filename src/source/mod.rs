@@ -1,5 +1,5 @@
 //! Where packets come from: capture files and pipes in pcap, pcapng or snoop, compressed or not, folders that a capture
-//! is being written to, and interfaces.
+//! is being written to, and interfaces. And what resolvers say of messages themselves, by dnstap, in files and through sockets.
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
 //! unread end of a block goes in front of the next. Whoever wants several threads walks a block once to find where
@@ -8,6 +8,9 @@
 mod ahead;
 mod capture;
 mod classic;
+mod dnstap;
+#[cfg(feature = "live")]
+mod feed;
 mod follow;
 mod input;
 #[cfg(feature = "live")]
@@ -22,6 +25,10 @@ mod ring;
 mod snoop;
 
 pub use self::capture::Capture;
+#[cfg(feature = "live")]
+pub use self::dnstap::{DnstapAddress, DnstapListener};
+#[cfg(feature = "live")]
+pub use self::feed::Feed;
 pub use self::follow::{Follow, Followed};
 pub use self::input::Input;
 #[cfg(feature = "live")]
@@ -125,6 +132,9 @@ impl LinkType {
     pub const ETHERNET_MPACKET: Self = Self(274);
     /// Linux "any" interface, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+    /// A frame of dnstap: no packet, but a message and what a server says of it. A number that no file can have: pcap's
+    /// have 28 bits, pcapng's 16.
+    pub const DNSTAP: Self = Self(1 << 30);
 }
 
 /// How the records of an input are laid out, as far as it was read.
@@ -136,6 +146,7 @@ enum Kind {
     Classic(classic::Header),
     Blocks(pcapng::Section),
     Snoop(snoop::Header),
+    Dnstap(dnstap::Stream),
 }
 
 /// How far a walk came.
@@ -158,6 +169,7 @@ impl Layout {
             Kind::Classic(header) => header.walk(octets, each),
             Kind::Blocks(section) => section.walk(octets, each),
             Kind::Snoop(header) => header.walk(octets, each),
+            Kind::Dnstap(stream) => stream.walk(octets, each),
         }
     }
 }
@@ -213,7 +225,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Read(error) => write!(f, "cannot be read: {error}"),
             Self::Empty => f.write_str("is empty"),
-            Self::Unknown => f.write_str("is not a capture: it begins like none of pcap, pcapng, snoop"),
+            Self::Unknown => f.write_str("is not a capture: it begins like none of pcap, pcapng, snoop, dnstap"),
             Self::Compressed(program) => {
                 write!(f, "is compressed: unpack it first, or pipe it in with `{program} -dc FILE | dgawatch replay -`")
             }

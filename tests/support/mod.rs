@@ -7,6 +7,7 @@ pub mod browser;
 pub mod busy;
 pub mod captures;
 pub mod dashboards;
+pub mod dnstap;
 pub mod layers;
 pub mod lists;
 pub mod mmdb;

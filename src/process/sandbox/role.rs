@@ -19,6 +19,8 @@ pub enum Role {
     },
     /// Takes packets: waits for them, reads them, reads the counts of what was lost. Writes to nothing that is not open.
     Worker,
+    /// Takes in connections on sockets that listen already, and dnstap from them.
+    Receiver,
     /// A worker that may open an interface again. Needs `CAP_NET_RAW` for that.
     Opener,
     /// Computes lists, in memory, and starts nothing.
@@ -49,6 +51,7 @@ impl Role {
                 if connect { SENDER } else { &[] },
             ],
             Self::Worker => &[EVERY, WORKER],
+            Self::Receiver => &[EVERY, RECEIVER],
             Self::Opener => &[EVERY, WORKER, OPENER],
             Self::Builder => &[EVERY],
             Self::Clerk => &[EVERY, FILES, THREADS],
@@ -139,6 +142,9 @@ const WORKER: &[(c_long, Arguments)] = &[
     (libc::SYS_statx, Any),
     (libc::SYS_lseek, Any),
 ];
+
+/// Connections to a socket that is open.
+const RECEIVER: &[(c_long, Arguments)] = &[(libc::SYS_accept4, Any)];
 
 /// Files and directories, where Landlock lets them be reached.
 const FILES: &[(c_long, Arguments)] = &[
