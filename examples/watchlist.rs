@@ -21,7 +21,7 @@ use std::{fmt::Write, fs, io, thread};
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode;
 use dgawatch::dga::Catalog;
-use dgawatch::ledger::Masking;
+use dgawatch::ledger::{CLIENTS, Masking};
 use dgawatch::name::Name;
 use dgawatch::pipeline::{self, Settings};
 use dgawatch::source::{Input, Limits};
@@ -313,6 +313,7 @@ fn settings() -> Settings {
         series: None,
         compiled: None,
         lost: 0.0,
+        clients: CLIENTS,
         timeline: false,
         search_list: SearchList::default(),
         sinkholes: Default::default(),

@@ -26,7 +26,8 @@ fn signed_gaps_are_told() {
             + &infected(c, 200, "10.0.0.0/16", "r", "first_round_within = \"17h\"");
         let told = told(&day(&text), 3, &[c], 0.0);
         let row = told.source(c, "2009-04-01", "192.0.2.53").cloned().unwrap_or_default();
-        let is_told = row["hosts"]["caveats"].to_string().contains("signed gaps");
+        let caveats = row["hosts"]["caveats"].to_string();
+        let is_told = caveats.contains("signed gaps") || caveats.contains("zones are signed");
         (row["distinct_names"].as_u64().unwrap_or(0), figures(&row), is_told, row["refused"].to_string())
     };
     let (all, plain, is_told, _) = above(false, 0.3);
@@ -35,6 +36,13 @@ fn signed_gaps_are_told() {
     let (low, best, high) = counted.unwrap_or_default();
     assert!(20 * some < 19 * all && is_told, "{some} of {all} names, {counted:?}");
     assert!(best >= 180 && low <= 200 && high.is_some_and(|high| high >= 200), "{counted:?}");
+    // Where all zones are signed alike all suffixes lack names alike; whether the resolver makes use of it cannot be seen.
+    for aggressive in [true, false] {
+        let (names, counted, is_told, refused) = above(aggressive, 1.0);
+        let open =
+            is_told && counted.is_some_and(|(low, best, high)| low <= 200 && high.is_none() && (aggressive || best >= 190));
+        assert!(open || aggressive && refused.contains("signed gaps"), "{names} names, {counted:?} {refused}");
+    }
     // Where most suffixes lack names nobody knows how many are complete.
     let (fewer, counted, is_told, refused) = above(true, 0.9);
     assert!(fewer < some && (refused.contains("signed gaps") || is_told), "{counted:?} {refused}");

@@ -58,6 +58,13 @@ fn documented_and_true() {
     assert_eq!(["rendezvous", "exposed", "sinkhole_learned"].map(|event| of(event).len()), [10, 11, 1]);
     assert_eq!(events(&leading, "3").0, leads);
 
+    // As the report has it.
+    let summary = |lines: &[String]| {
+        let of = parsed(lines).into_iter().filter(|event| event["event"] == "daily_summary");
+        of.map(|day| ["rendezvous", "unsolicited", "exposed"].map(|member| day[member].as_u64().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!((summary(&leads), summary(&lines)), (vec![[0; 3], [1, 0, 1], [1, 0, 0]], vec![[0; 3]; summary(&lines).len()]));
+
     // Every member has its row, every row its member.
     let words: BTreeSet<&str> = text.lines().filter(|line| line.starts_with("| `")).flat_map(code).collect();
     let members: BTreeSet<String> = parsed(&[lines.clone(), leads].concat())

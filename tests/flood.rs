@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::decode::Transport;
 use dgawatch::dga::Catalog;
-use dgawatch::ledger::{Context, Hit, Ledger, Masking, Verdict};
+use dgawatch::ledger::{CLIENTS, Context, Hit, Ledger, Masking, Verdict};
 use dgawatch::watchlist::{Match, Patterns};
 
 /// Counts what is taken and not given back.
@@ -136,7 +136,7 @@ fn a_million_sources_cross_a_restart() {
     let mut catalog = Catalog::default();
     catalog.add("synthetic:1000").unwrap();
     let (patterns, masking) = (Patterns::default(), Masking::default());
-    let context = Context { catalog: &catalog, patterns: &patterns, masking: &masking };
+    let context = Context { catalog: &catalog, patterns: &patterns, masking: &masking, clients: CLIENTS };
     let mut ledger = Ledger::new(1_000_000);
     for n in 0..1_000_000 {
         for index in 0..if n % 10 == 0 { 20 } else { 1 } {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use dgawatch::day::Timestamp;
 use dgawatch::decode::{Config, Decoder, Reading};
 use dgawatch::dga::Catalog;
-use dgawatch::ledger::Masking;
+use dgawatch::ledger::{CLIENTS, Masking};
 use dgawatch::pipeline::{InterfaceCounts, Live, Plan, Settings, Threads};
 use dgawatch::source::{Filter, Intake, LiveConfig, Record, Tap, TapCounts};
 use dgawatch::watchlist::SearchList;
@@ -199,6 +199,7 @@ fn nothing_is_unaccounted_for() {
                 search_list,
                 compiled: None,
                 lost: 0.0,
+                clients: CLIENTS,
                 sinkholes: Arc::default(),
                 masking: Masking::default(),
                 networks: None,

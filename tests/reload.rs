@@ -20,7 +20,7 @@ use dgawatch::dga::Catalog;
 use dgawatch::export::http::Board;
 use dgawatch::export::series::SeriesConfig;
 use dgawatch::export::{ReportFormat, Snapshot};
-use dgawatch::ledger::Masking;
+use dgawatch::ledger::{CLIENTS, Masking};
 use dgawatch::pipeline::{Live, Load, Plan, Say, Sensor, Settings, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
 use dgawatch::watchlist::{Image, Patterns, SearchList, compile};
@@ -84,6 +84,7 @@ fn settings(patterns: &str) -> Settings {
         patterns: Arc::new(set),
         compiled: None,
         lost: 0.0,
+        clients: CLIENTS,
         search_list: SearchList::default(),
         sinkholes: Arc::default(),
         masking: Masking::default(),

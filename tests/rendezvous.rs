@@ -50,14 +50,14 @@ fn each_kind_of_answer() {
     let client = |source: &str, verdict: &str, first: &str, last: &str, answers: u64, port: u16| {
         let time = |second: &str| format!("2009-03-31T20:00:{second}.001000Z");
         json!({"source": source, "verdict": verdict, "role": "client", "first_seen": time(first), "last_seen": time(last),
-               "answers": answers, "source_port": port, "transport": "udp"})
+               "answers": answers, "unsolicited": 0, "source_port": port, "transport": "udp"})
     };
     assert_eq!(
         live[0],
         json!({"family": "conficker-b", "list_day": "2009-03-31", "name": today[4], "kind": "unknown", "set_aside": false,
                "addresses": ["198.51.100.66", "2a00::66"], "addresses_left_out": 0, "ttl": 60,
                "name_servers": ["ns1.example", "ns2.example"], "first_seen": "2009-03-31T20:00:04.001000Z",
-               "last_seen": "2009-03-31T20:00:09.001000Z", "answers": 3, "asked": 2,
+               "last_seen": "2009-03-31T20:00:09.001000Z", "answers": 3, "unsolicited": 0, "asked": 2,
                "exposed": [client("192.0.2.7", "infected", "04", "05", 2, 40_004),
                            client("192.0.2.8", "suspect", "09", "09", 1, 40_009)],
                "exposed_left_out": 0})
@@ -162,6 +162,107 @@ fn names_that_wait() {
         .collect();
     let expected = names("synthetic:100000", "2009-03-31").into_iter().take(40).enumerate().step_by(3);
     assert_eq!(found, expected.map(|(place, name)| (name, format!("198.51.100.{place}"))).collect());
+}
+
+/// Responses without their queries: forged, or all that a tap shows. None is left out, each is labelled.
+#[test]
+fn responses_alone() {
+    let Exchanges(packets) = each_kind();
+    let responses = Exchanges(packets.iter().skip(1).step_by(2).cloned().collect());
+    let report = replayed(&responses.file(), &["--family", "conficker-b"]);
+    let whole = replayed(&each_kind().file(), &["--family", "conficker-b"]);
+    for (alone, both) in report["rendezvous"].as_array().unwrap().iter().zip(whole["rendezvous"].as_array().unwrap()) {
+        assert_eq!((&alone["name"], &alone["unsolicited"]), (&both["name"], &both["answers"]));
+        assert_eq!((&both["unsolicited"], &alone["asked"]), (&json!(0), &both["asked"]));
+        let unsolicited = |row: &Value| -> Vec<Value> {
+            row["exposed"].as_array().unwrap().iter().map(|client| client["unsolicited"].clone()).collect()
+        };
+        assert!(
+            unsolicited(alone).iter().all(|count| *count != json!(0)) && unsolicited(both).iter().all(|count| *count == json!(0))
+        );
+    }
+    assert_eq!(report["families"][0]["exposed"], 1);
+    let text = |exchanges: &Exchanges| {
+        let folder = TempDir::new().unwrap();
+        let (path, html) = (folder.path().join("capture"), folder.path().join("page.html"));
+        fs::write(&path, exchanges.file()).unwrap();
+        let arguments = ["replay", "--family", "conficker-b", "--html", html.to_str().unwrap(), path.to_str().unwrap()];
+        let (text, _) = printed(&dgawatch(&arguments), 0);
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        (text.split_whitespace().collect::<Vec<_>>().join(" "), fs::read_to_string(html).unwrap())
+    };
+    let (alone, page) = text(&responses);
+    assert!(alone.contains("unsolicited: no query was seen that it answers"), "{alone}");
+    assert!(alone.contains("None of these answers has a query that was seen."), "{alone}");
+    assert!(page.contains(", unsolicited<") && page.contains("no query was seen (unsolicited)"), "{page}");
+    let (both, page) = text(&each_kind());
+    assert!(!both.contains("unsolicited") && !page.contains("unsolicited"), "{both}");
+
+    // One that is forged among others: of this port, of this id, to this client, about this name nobody asked.
+    let mut forged = each_kind();
+    let name = &names("conficker-b", "2009-03-31")[4];
+    forged.add("192.0.2.9", name, 0, &[address(name, "198.51.100.99")], &[]);
+    let query = forged.0.len() - 2;
+    forged.0.remove(query);
+    let report = replayed(&forged.file(), &["--family", "conficker-b"]);
+    let row = &report["rendezvous"][0];
+    assert_eq!((&row["answers"], &row["unsolicited"]), (&json!(4), &json!(1)));
+    assert_eq!((&row["exposed"][2]["source"], &row["exposed"][2]["unsolicited"]), (&json!("192.0.2.9"), &json!(1)));
+    let (told, _) = text(&forged);
+    assert!(told.contains("1 of 4 answers unsolicited") && !told.contains("None of these answers"), "{told}");
+}
+
+/// A name goes live in the middle of the day; one resolver looks it up, one says that there is none, one refuses, one says
+/// 0.0.0.0. Who was told where, when and how often is exactly what the truth has, and nobody else was told anything.
+#[test]
+fn a_name_goes_live() {
+    let hosts = |resolver: &str, network: &str| {
+        format!("[[infected]]\nfamily = \"conficker-b\"\ncount = 6\naddresses = \"{network}\"\nresolver = \"{resolver}\"\n")
+    };
+    let resolver = |name: &str, last: u8, blocks: &str| {
+        format!("[[resolver]]\nname = \"{name}\"\naddresses = [\"198.51.100.{last}\"]\nsees = \"clients\"\n{blocks}")
+    };
+    let description = [
+        "start = \"2009-03-31\"\nduration = \"9h\"\n[answers]\nnegative_ttl = 900\n\
+         sinkhole = { share = 0.2, addresses = [\"38.229.70.125\"] }\n\
+         [[answers.live]]\nfamily = \"conficker-b\"\nlist_day = \"2009-03-31\"\nplace = 17\nat = \"4h\"\n\
+         address = \"203.0.113.66\"\nttl = 60\n",
+        &resolver("open", 53, ""),
+        &resolver("policy", 54, "blocks = { with = \"nxdomain\" }\n"),
+        &resolver("refuses", 55, "blocks = { share = 1.0, with = \"refused\" }\n"),
+        &resolver("zero", 56, "blocks = { with = \"zero\" }\n"),
+        &hosts("open", "192.0.2.0/28"),
+        &hosts("policy", "192.0.2.32/28"),
+        &hosts("refuses", "192.0.2.64/28"),
+        &hosts("zero", "192.0.2.96/28"),
+    ]
+    .concat();
+    let mut packets = vec![];
+    let truth = serde_json::to_value(frames(&description, 3, &mut |time, frame| packets.push((time, frame.to_vec())))).unwrap();
+    let report = replayed(&USUAL.file(&packets), &["--family", "conficker-b"]);
+    let (found, expected) = (&report["rendezvous"].as_array().unwrap()[..], &truth["rendezvous"].as_array().unwrap()[..]);
+    assert_eq!((found.len(), expected.len()), (1, 1), "{expected:?}");
+    let (found, expected) = (&found[0], &expected[0]);
+    for member in ["family", "list_day", "name", "answers", "first_seen", "last_seen"] {
+        assert_eq!(found[member], expected[member], "{member}");
+    }
+    assert_eq!(found["name"], json!(names("conficker-b", "2009-03-31")[17]));
+    assert!(found["first_seen"].as_str().unwrap() > "2009-03-31T04:00", "{found}");
+    assert_eq!((&found["addresses"], &found["unsolicited"]), (&json!(["203.0.113.66"]), &json!(0)));
+    assert!(found["ttl"].as_u64().unwrap() <= 60, "{found}");
+    let told: Vec<Value> = found["exposed"].as_array().unwrap().iter().map(|client| client["source"].clone()).collect();
+    assert_eq!(json!(told), expected["exposed"]);
+    assert_eq!((told.len(), &report["families"][0]["exposed"]), (6, &json!(6)));
+    assert!(found["exposed"].as_array().unwrap().iter().all(|client| client["verdict"] == "infected"), "{found}");
+    // The three resolvers that block say each a third of what is blocked: their hosts ask for all names, alike often.
+    let (of, found) = (|kind: &str| truth["answers"][kind].as_u64().unwrap(), answers(&report, 0));
+    assert_eq!(found.keys().collect::<Vec<_>>(), ["blocked", "failure", "nxdomain", "sinkhole", "unknown"]);
+    assert_eq!((found["sinkhole"], found["unknown"]), (of("sinkhole"), of("rendezvous")));
+    assert_eq!(found["blocked"] + found["failure"] + found["nxdomain"], of("blocked") + of("nxdomain"));
+    assert!(
+        [found["blocked"], found["failure"]].iter().all(|count| (of("blocked") / 4..of("blocked") / 2).contains(count)),
+        "{found:?}"
+    );
 }
 
 /// A day of hosts with B, of whose names defenders hold some and the worm's owner a few: names, clients and counts are those

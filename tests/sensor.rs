@@ -17,7 +17,7 @@ use dgawatch::export::http::{Board, Listed, SourceQuery};
 use dgawatch::export::series::SeriesConfig;
 use dgawatch::export::snapshot::RecentSources;
 use dgawatch::export::{EventLog, Report, ReportFormat, metrics_text};
-use dgawatch::ledger::{Masking, Verdict};
+use dgawatch::ledger::{CLIENTS, Masking, Verdict};
 use dgawatch::name::Name;
 use dgawatch::pipeline::{InterfaceCounts, Live, LiveState, Plan, Say, Sensor, Settings, StateConfig, Threads};
 use dgawatch::source::{Intake, LinkType, Record, TapCounts};
@@ -76,6 +76,7 @@ fn settings() -> Settings {
         patterns: Arc::new(Patterns::default()),
         compiled: None,
         lost: 0.0,
+        clients: CLIENTS,
         search_list: SearchList::default(),
         sinkholes: Arc::default(),
         masking: Masking::default(),

@@ -30,6 +30,7 @@ negative_ttl = [60, 3600]
 positive_ttl = 120
 sinkhole = { share = 0.2, addresses = ["192.0.2.80", "192.0.2.81"] }
 rendezvous = { share = 0.01, addresses = ["203.0.113.66"] }
+live = [{ family = "conficker-b", list_day = "2009-03-31", place = 7, at = "2h", address = "203.0.113.67", ttl = 30 }]
 
 [[resolver]]
 name = "isp"
@@ -38,6 +39,7 @@ sees = "both"
 caches = 3
 negative_ttl = [30, 1800]
 mixes_case = true
+blocks = { share = 0.05, with = "refused" }
 
 [[resolver]]
 name = "office"

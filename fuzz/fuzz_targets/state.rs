@@ -3,7 +3,7 @@
 #![no_main]
 
 use dgawatch::dga::Catalog;
-use dgawatch::ledger::{Context, Ledger, Masking};
+use dgawatch::ledger::{CLIENTS, Context, Ledger, Masking};
 use dgawatch::watchlist::Patterns;
 use libfuzzer_sys::fuzz_target;
 
@@ -17,7 +17,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     let (mut patterns, masking) = (Patterns::default(), Masking::default());
     patterns.add_indicators(&catalog);
-    let context = Context { catalog: &catalog, patterns: &patterns, masking: &masking };
+    let context = Context { catalog: &catalog, patterns: &patterns, masking: &masking, clients: CLIENTS };
     // The checksum keeps nearly everything out: what would come behind it is tried with a right one too.
     for octets in [octets.to_vec(), with_checksum(octets)] {
         match context.read(&octets, BOUND) {

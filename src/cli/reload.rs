@@ -11,11 +11,12 @@ use super::flag_file::Flags;
 use super::names::today;
 
 /// Flags that a reload has take effect. All others take a restart.
-const RELOADED: [&str; 11] = [
+const RELOADED: [&str; 12] = [
     "family",
     "list",
     "watchlist",
     "skew",
+    "clients",
     "pattern",
     "no-indicators",
     "search-suffix",

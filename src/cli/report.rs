@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use clap::{Args, ValueEnum};
 use dgawatch::dga::Catalog;
 use dgawatch::export::{AbuseFormat, Desk, EventLog, Report, ReportFormat};
-use dgawatch::ledger::{Masking, Prefix, PseudonymKey, Sinkholes};
+use dgawatch::ledger::{CLIENTS, Masking, Prefix, PseudonymKey, Sinkholes};
 use dgawatch::pipeline::Settings;
 use dgawatch::watchlist::{Patterns, SearchList};
 
@@ -29,6 +29,13 @@ pub(super) struct Matching {
     /// Memory for the sources is set aside at once, 120 octets each. When it is full, the weakest evidence makes room.
     #[arg(long, value_name = "N", default_value = "1000000", value_parser = clap::value_parser!(u32).range(..=MOST_SOURCES))]
     max_sources: u32,
+
+    /// Clients behind what is watched: verdicts take as many names as chance gives to 0.01 of them a list day at most
+    ///
+    /// It makes no difference to Conficker's own lists; long lists take fewer names in small networks, more in large ones. Where more sources
+    /// are seen to ask for names of a list, they count.
+    #[arg(long, value_name = "N", default_value_t = CLIENTS, value_parser = clap::value_parser!(u64).range(1..=MOST_CLIENTS))]
+    clients: u64,
 
     #[command(flatten)]
     decoding: Decoding,
@@ -95,6 +102,7 @@ impl Matching {
         Ok(Settings {
             skew,
             max_sources,
+            clients: self.clients,
             lost,
             decode,
             patterns,
@@ -113,7 +121,14 @@ impl Matching {
     #[cfg(feature = "live")]
     pub(super) fn change(&self, catalog: &Catalog, running: &Settings) -> Result<Settings, Failure> {
         let (patterns, search_list) = self.names(catalog)?;
-        Ok(Settings { skew: self.skew, patterns, search_list, sinkholes: self.sinkholes()?, ..running.clone() })
+        Ok(Settings {
+            skew: self.skew,
+            clients: self.clients,
+            patterns,
+            search_list,
+            sinkholes: self.sinkholes()?,
+            ..running.clone()
+        })
     }
 
     /// Where names lead without alarm.
@@ -169,6 +184,9 @@ pub(super) fn all_told(settings: &Settings) -> bool {
     }
     true
 }
+
+/// More than all addresses of IPv4 are a slip of the finger.
+const MOST_CLIENTS: u64 = 1 << 32;
 
 /// What a slip of the finger asks for is refused, not tried: 11 GB.
 const MOST_SOURCES: i64 = 100_000_000;

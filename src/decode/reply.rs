@@ -11,6 +11,12 @@ use super::records::{Data, MOST_SERVERS, Record as Answer, Walk};
 const NS: u16 = 2;
 const SOA: u16 = 6;
 
+/// Records that name the gap between two names of a signed zone (RFC 4034, section 4; RFC 5155, section 3), and the bit of the latter that
+/// says that names may be missing in it (opt-out).
+const NSEC: u16 = 47;
+const NSEC3: u16 = 50;
+const OPT_OUT: u8 = 1;
+
 /// Addresses of a name that are kept.
 const MOST_ADDRESSES: usize = 8;
 
@@ -22,6 +28,8 @@ const MOST_ALIASES: usize = 16;
 pub enum Told {
     /// That it does not exist (NXDOMAIN).
     Missing,
+    /// The same, with the gap of a signed zone that it falls into: whoever was told may deny the other names of the gap (RFC 8198).
+    MissingInGap,
     /// Nothing that leads anywhere: no error, and no address.
     Nothing,
     /// Who is to be asked: its name servers, so that it is registered.
@@ -57,6 +65,7 @@ pub fn told(message: &[u8]) -> Told {
         0 if truncated => Told::Cut,
         0 if count(8) > 0 && !authoritative && first_authority(message) == Some(NS) => Told::Referral,
         0 => Told::Nothing,
+        3 if count(8) > 0 && names_gap(message).unwrap_or(false) => Told::MissingInGap,
         3 => Told::Missing,
         _ => Told::Failed,
     }
@@ -66,6 +75,33 @@ pub fn told(message: &[u8]) -> Told {
 fn first_authority(message: &[u8]) -> Option<u16> {
     let at = after_name(message, HEADER)? + 4;
     Some(Record::at(message, at)?.kind)
+}
+
+/// Whether the authority section of a response names a gap in which no name exists. Where names may be missing nothing can be denied
+/// by it (RFC 8198, section 5.2). Nothing where the message is damaged before its end.
+fn names_gap(message: &[u8]) -> Option<bool> {
+    let header = message.first_chunk::<HEADER>()?;
+    let count = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let mut at = HEADER;
+    for _ in 0..count(4) {
+        at = after_name(message, at)? + 4;
+    }
+    for _ in 0..count(6) {
+        at = Record::at(message, at)?.end;
+    }
+    let mut found = false;
+    for _ in 0..count(8) {
+        let record = Record::at(message, at)?;
+        match record.kind {
+            NSEC => found = true,
+            // Algorithm, then flags.
+            NSEC3 if record.data.get(1).is_none_or(|flags| flags & OPT_OUT > 0) => return Some(false),
+            NSEC3 => found = true,
+            _ => {}
+        }
+        at = record.end;
+    }
+    Some(found)
 }
 
 impl Reply {

@@ -12,7 +12,7 @@ use super::event_log::EventLog;
 use super::json;
 use crate::day::Day;
 use crate::dga::{Catalog, Family, FamilyId};
-use crate::ledger::{Evidence, Exposure, Key, Learned, News, Rendezvous, Revelation, Verdict};
+use crate::ledger::{Evidence, Exposure, Key, Learned, LiveList, News, Rendezvous, Revelation, Verdict};
 use crate::watchlist::Lists;
 
 /// Names of a source that an event shows: more than it takes to be sure.
@@ -65,6 +65,7 @@ struct RendezvousEvent<'a> {
     ttl: u32,
     name_servers: &'a [String],
     asked: u32,
+    unsolicited: bool,
     set_aside: bool,
     first_seen: String,
 }
@@ -109,6 +110,9 @@ struct DailySummary<'a> {
     suspect: u64,
     matches: u64,
     responses: u64,
+    rendezvous: u64,
+    unsolicited: u64,
+    exposed: u64,
     events_left_out: u64,
 }
 
@@ -202,14 +206,22 @@ impl<'a> Events<'a> {
             ttl: rendezvous.lifetime,
             name_servers: rendezvous.servers(),
             asked: name.asked,
+            unsolicited: revelation.unsolicited,
             set_aside: name.set_aside,
             first_seen: rendezvous.first_seen.to_string(),
         }
     }
 
-    /// Sums up lists that are over. `rows` is their evidence, in the order of its keys.
-    pub fn summaries(&mut self, lists: impl IntoIterator<Item = (FamilyId, Day)>, rows: &[(Key, Evidence)]) {
+    /// Sums up lists that are over. `rows` is their evidence, in the order of its keys, `live` where their names lead.
+    pub fn summaries(
+        &mut self,
+        lists: impl IntoIterator<Item = (FamilyId, Day)>,
+        rows: &[(Key, Evidence)],
+        live: &BTreeMap<(FamilyId, Day), LiveList>,
+    ) {
+        let none = LiveList::default();
         for list in lists {
+            let live = live.get(&list).unwrap_or(&none);
             let of = |(key, _): &(Key, Evidence)| (key.family, key.list_day);
             let start = rows.partition_point(|row| of(row) < list);
             let rows = rows[start..].iter().take_while(|row| of(row) == list);
@@ -224,11 +236,16 @@ impl<'a> Events<'a> {
                 suspect: 0,
                 matches: 0,
                 responses: 0,
+                rendezvous: live.rendezvous,
+                unsolicited: live.unsolicited,
+                exposed: 0,
                 events_left_out: told.left_out(),
             };
-            for (_, evidence) in rows {
+            for (key, evidence) in rows {
+                let infected = Verdict::of(evidence) == Verdict::Infected;
                 summary.sources += 1;
-                *(if Verdict::of(evidence) == Verdict::Infected { &mut summary.infected } else { &mut summary.suspect }) += 1;
+                *(if infected { &mut summary.infected } else { &mut summary.suspect }) += 1;
+                summary.exposed += u64::from(infected && live.exposed.contains(&key.source));
                 summary.matches += evidence.matches;
                 summary.responses += evidence.responses;
             }

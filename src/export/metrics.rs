@@ -142,6 +142,8 @@ fn findings(snapshot: &Snapshot, to: &mut Families) {
         }
         let help = "Listed names of open list days that lead to no known sinkhole.";
         to.gauge("dgawatch_rendezvous_names", help, &[of], found.rendezvous as f64);
+        let help = "Those of them of which no answer has a query that was seen: forged, or queries take another way.";
+        to.gauge("dgawatch_rendezvous_unsolicited_names", help, &[of], found.unsolicited as f64);
         let help = "Infected sources that were told where such a name leads.";
         to.gauge("dgawatch_exposed_sources", help, &[of], found.exposed as f64);
     }

@@ -178,6 +178,8 @@ pub struct FamilyCounts {
     pub answers: Vec<(&'static str, u64)>,
     /// Names that lead to somebody who is not known.
     pub rendezvous: u64,
+    /// Those of them of which no answer has a query that was seen.
+    pub unsolicited: u64,
     /// Infected sources that were told where one of them leads.
     pub exposed: u64,
 }
@@ -203,6 +205,8 @@ pub struct LiveName {
     pub last_seen: Timestamp,
     /// How often.
     pub answers: u64,
+    /// Those of the answers whose query was not seen.
+    pub unsolicited: u64,
     /// Sources that asked for it, or were answered.
     pub asked: u32,
     /// How many clients were told where it leads.

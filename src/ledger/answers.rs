@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::rendezvous::LiveNames;
-use super::{Evidence, Key, Learned, Ledger, LiveName, Rendezvous, Revelation, Sinkholes, Unkept, Verdict};
+use super::{Evidence, Hit, Key, Learned, Ledger, LiveName, Rendezvous, Revelation, Sinkholes, Unkept, Verdict};
 use crate::day::Timestamp;
 use crate::decode::{Reply, Told, Transport};
 use crate::watchlist::Match;
@@ -55,7 +55,7 @@ impl AnswerKind {
     /// What a response without an address says.
     pub const fn of(told: Told) -> Self {
         match told {
-            Told::Missing => Self::Nxdomain,
+            Told::Missing | Told::MissingInGap => Self::Nxdomain,
             Told::Nothing | Told::Addresses => Self::Nodata,
             Told::Referral => Self::Referral,
             Told::Failed => Self::Failure,
@@ -102,13 +102,36 @@ pub struct Answer {
 }
 
 impl Ledger {
-    /// Takes a response with addresses, after the hits that it is one of; says what it is, and what it makes known.
-    pub fn answer(&mut self, answer: &Answer, sinkholes: &Sinkholes) -> (AnswerKind, Option<Revelation<'_>>) {
+    /// Notes a query, so that its answer is known to be asked for; tells whether that has come already, and waits to be
+    /// [solicited](Self::solicit).
+    #[inline]
+    pub fn note_query(&mut self, hit: &Hit) -> bool {
+        self.live.asked.query(hit)
+    }
+
+    /// Whether the query of a response with addresses was seen. To be asked in the order of hits, once each.
+    pub fn has_query(&mut self, hit: &Hit) -> bool {
+        self.live.asked.has_query(hit)
+    }
+
+    /// Takes back that an answer was unsolicited: its query came after it. Says what that makes known.
+    pub fn solicit(&mut self, query: &Hit) -> Option<Revelation<'_>> {
+        let Match { family, list_day, index, .. } = query.matched;
+        let list = self.rule(family).list;
+        let verdict = self.evidence(&Key::of(query)).map(Verdict::of);
+        let Self { live, popularity, .. } = self;
+        let revelation = live.solicit((family, list_day, index), query.source, popularity, list)?;
+        Some(Revelation { verdict, ..revelation })
+    }
+
+    /// Takes a response with addresses, after the hits that it is one of; `solicited` where its query was seen. Says what it
+    /// is, and what it makes known.
+    pub fn answer(&mut self, answer: &Answer, solicited: bool, sinkholes: &Sinkholes) -> (AnswerKind, Option<Revelation<'_>>) {
         let Match { family, list_day, .. } = answer.matched;
         let list = self.rule(family).list;
         let verdict = self.evidence(&Key { family, list_day, source: answer.source }).map(Verdict::of);
         let Self { live, popularity, .. } = self;
-        let (kind, revelation) = live.take(answer, sinkholes, popularity, list);
+        let (kind, revelation) = live.take(answer, solicited, sinkholes, popularity, list);
         (kind, revelation.map(|revelation| Revelation { verdict, ..revelation }))
     }
 

@@ -10,6 +10,7 @@ use super::estimate::{
     without_repeats,
 };
 use super::suffixes::{Complete, Suffixes};
+use super::trace::Trace;
 use super::{Evidence, Key, Role, Rule, Verdict, tiers};
 use crate::day::{Day, Timestamp};
 use crate::dga::{Catalog, FamilyId, Habit};
@@ -147,7 +148,7 @@ impl Counting<'_> {
                     return Err(Refused::NotKept);
                 };
                 let cycle = cycle.expect("a family whose hosts ask for all names has a cycle");
-                self.cyclic(key, evidence, trace.lifetimes(), times, (cycle, missing))?
+                self.cyclic(key, evidence, trace, times, (cycle, missing))?
             }
         };
         Ok(if self.watched.lost > NOTABLE_LOSS { estimate.with(Caveat::CaptureLoss) } else { estimate })
@@ -173,6 +174,8 @@ impl Counting<'_> {
                 }
             }
         }
+        // Suffixes that are signed all alike lack names alike.
+        let maybe_gaps = above_cache && evidence.trace.as_ref().is_some_and(|trace| trace.is_told_gaps());
         let whole = complete.seen == evidence.distinct_names();
         let hosts = |seen: f64| {
             let sampling = Sampling { list, drawn: names.into(), seen, among: complete.names };
@@ -184,7 +187,8 @@ impl Counting<'_> {
             (1.0 - self.seen(), evidence.matches.min(evidence.responses) * 2 >= evidence.matches.max(evidence.responses));
         // A lookup is missed where query and response are; if packets are lost in a row, as often as one of them.
         let estimate = if both_ways { hosts(1.0 - lost * lost).with_bounds_of(&hosts(1.0 - lost)) } else { hosts(1.0 - lost) };
-        Ok(if whole { estimate } else { estimate.with(Caveat::SignedGaps) })
+        let estimate = if whole { estimate } else { estimate.with(Caveat::SignedGaps) };
+        Ok(if maybe_gaps { estimate.without_bound().with(Caveat::MaybeGaps) } else { estimate })
     }
 
     /// Hosts that ask for all names each cycle.
@@ -192,7 +196,7 @@ impl Counting<'_> {
         &self,
         key: &Key,
         evidence: &Evidence,
-        announced: &[u16],
+        trace: &Trace,
         times: &[Vec<f64>],
         (cycle, missing): (&Cycle, f64),
     ) -> Hosts {
@@ -206,17 +210,34 @@ impl Counting<'_> {
             let estimate = floor(&relative, span, cycle, self.seen().min(1.0 - missing));
             return Ok(if missing > 0.0 { estimate.with(Caveat::CaptureLoss) } else { estimate });
         }
-        if let Some(lifetime) = usual_lifetime(announced) {
+        // Names that others of their zone may hide say less than those that only caches do.
+        let in_gap = |name: usize| trace.is_in_gap(name);
+        let unsigned = (0..relative.len()).filter(|name| !in_gap(*name)).count();
+        let (left_out, maybe_gaps) = (unsigned >= ENOUGH_NAMES && unsigned < relative.len(), unsigned < ENOUGH_NAMES);
+        let told = |estimate: Estimate| match () {
+            () if maybe_gaps => estimate.without_bound().with(Caveat::MaybeGaps),
+            () if left_out => estimate.with(Caveat::SignedGaps),
+            () => estimate,
+        };
+        let mut announced: Vec<u16> = trace.lifetimes().to_vec();
+        announced.resize(relative.len(), 0);
+        if left_out {
+            let mut name = 0..;
+            relative.retain(|_| name.next().is_some_and(|name| !in_gap(name)));
+            let mut name = 0..;
+            announced.retain(|_| name.next().is_some_and(|name| !in_gap(name)));
+        }
+        if let Some(lifetime) = usual_lifetime(&announced) {
             // Names of other zones are kept for another time: those of one are enough.
             let same = |place: usize| announced.get(place).is_some_and(|other| usual(*other, lifetime));
             let mut place = 0..;
             relative.retain(|_| place.next().is_some_and(same));
             let caches = Caches { lifetime: lifetime.into(), error: LIFETIME_ERROR, seen: self.seen() };
-            return Ok(hazard(&relative, span, cycle, &caches)?.at_least(1.0));
+            return Ok(told(hazard(&relative, span, cycle, &caches)?.at_least(1.0)));
         }
         let lifetime = edge(&relative).ok_or(Refused::UnknownLifetime)?;
         let caches = Caches { lifetime, error: LEARNED_ERROR, seen: self.seen() };
-        Ok(hazard(&relative, span, cycle, &caches)?.at_least(1.0).with(Caveat::LearnedLifetime))
+        Ok(told(hazard(&relative, span, cycle, &caches)?.at_least(1.0).with(Caveat::LearnedLifetime)))
     }
 
     /// From when on, and for how many seconds, hosts could have asked for the names of a list day and been seen.

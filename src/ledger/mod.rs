@@ -5,12 +5,14 @@
 //! none, and from when on a trace is kept, depends on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
 mod answers;
+mod asked;
 mod askers;
 mod census;
 mod distinct;
 pub mod estimate;
 mod evidence;
 mod key;
+mod live_list;
 mod names;
 mod octets;
 mod persist;
@@ -33,11 +35,12 @@ pub use self::census::{Census, Hosts, Watched};
 pub use self::distinct::{Count, Distinct, EXACT, OtherKey};
 pub use self::evidence::Evidence;
 pub use self::key::Key;
+pub use self::live_list::LiveList;
 pub use self::persist::{Context, Restored};
 pub use self::recent::{Recent, Within};
 pub use self::rendezvous::{Exposure, Learned, LiveName, Rendezvous, Revelation, Unkept};
 pub use self::role::Role;
-pub use self::rule::{Rule, Standard};
+pub use self::rule::{CLIENTS, Rule, Standard};
 pub use self::sightings::{Seen, Sighting};
 pub use self::sinkholes::Sinkholes;
 pub use self::source_key::{Masking, Prefix, PseudonymKey};

@@ -36,7 +36,7 @@ use crate::dga::{Catalog, FamilyId, Shape};
 use crate::watchlist::{PatternId, Patterns};
 
 const MAGIC: &[u8; 8] = b"dgawledg";
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
 
 /// What a ledger speaks of by number.
 #[derive(Clone, Copy)]
@@ -47,6 +47,8 @@ pub struct Context<'a> {
     pub patterns: &'a Patterns,
     /// How sources are masked.
     pub masking: &'a Masking,
+    /// Clients that the network has.
+    pub clients: u64,
 }
 
 /// A ledger that was read back.
@@ -140,7 +142,7 @@ impl Context<'_> {
 
     fn read_parts(&self, from: &mut Decoder<'_>, bound: usize) -> Option<Restored> {
         let mut ledger = Ledger::new(bound);
-        ledger.judge_by(Rule::of_all(self.catalog), self.masking.tells_hosts_apart());
+        ledger.judge_by(Rule::of_network(self.catalog, self.clients), self.masking.tells_hosts_apart());
         let (mut left_out, mut lists) = (vec![], vec![]);
         let mut numbers = [0; 6];
         for number in &mut numbers {
@@ -309,6 +311,7 @@ fn write_row<W: Write>(out: &mut Encoder<'_, W>, source: IpAddr, evidence: &Evid
         None => out.octets(&[0])?,
         Some(server) => out.address(server)?,
     }
+    trace.denials().into_iter().try_for_each(|number| out.number(number))?;
     out.number(trace.latest().into())?;
     out.number(trace.starts().len() as u64)?;
     trace.starts().iter().try_for_each(|start| out.octets(&start.to_le_bytes()))?;
@@ -370,6 +373,7 @@ fn read_trace(from: &mut Decoder<'_>, ledger: &mut Ledger) -> Option<Option<Box<
     (trace.most, trace.lost) = (from.small()?, read_count(from)?);
     let count = from.small::<usize>()?.checked_mul(size_of::<u64>())?;
     trace.server = from.address_or_none()?;
+    trace.restore_denials([read_count(from)?, read_count(from)?, from.number()?]);
     let (latest, starts) = (from.small()?, from.small::<usize>()?.checked_mul(size_of::<u32>())?);
     trace.restore_starts(from.octets(starts)?.as_chunks().0.iter().map(|octets| u32::from_le_bytes(*octets)), latest);
     let lookups = from.octets(count)?.as_chunks().0.iter().map(|octets| u64::from_le_bytes(*octets));

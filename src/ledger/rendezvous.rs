@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use hashbrown::HashMap;
 
+use super::asked::Asked;
 use super::askers::{ListedName, Popularity};
 use super::{Answer, AnswerKind, Sinkholes, Verdict};
 use crate::day::{Day, Timestamp};
@@ -51,6 +52,8 @@ pub struct Exposure {
     pub last_seen: Timestamp,
     /// How often.
     pub answers: u64,
+    /// Those of the answers whose query was not seen.
+    pub unsolicited: u64,
     /// Its port the first time.
     pub port: u16,
     /// What carried the first response.
@@ -66,6 +69,8 @@ pub struct Rendezvous {
     pub last_seen: Timestamp,
     /// How often.
     pub answers: u64,
+    /// Those of the answers whose query was not seen: they may be forged, or queries take another way.
+    pub unsolicited: u64,
     /// Where it leads, ascending.
     pub(super) addresses: Vec<IpAddr>,
     /// Answers with addresses beyond those that are kept.
@@ -89,6 +94,11 @@ impl Rendezvous {
     /// Its name servers, as far as they were told: lower case, escaped.
     pub fn servers(&self) -> &[String] {
         &self.servers
+    }
+
+    /// Whether nobody who was told was seen to ask.
+    pub const fn is_unsolicited(&self) -> bool {
+        self.unsolicited == self.answers
     }
 
     /// Who was told where it leads, ascending.
@@ -115,6 +125,13 @@ pub struct LiveName {
     pub set_aside: bool,
 }
 
+impl LiveName {
+    /// Whether it is the alarm that matters, and not somebody's name or a sinkhole.
+    pub const fn is_alarming(&self) -> bool {
+        matches!(self.kind, AnswerKind::Unknown) && !self.set_aside
+    }
+}
+
 /// An address to which many names of a family lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Learned {
@@ -136,9 +153,11 @@ pub struct Revelation<'a> {
     pub name: LiveName,
     /// Where it leads.
     pub rendezvous: &'a Rendezvous,
-    /// Whether it was not known to lead anywhere.
+    /// Whether it was not known to lead anywhere, or by answers alone that nobody was seen to ask for, and this one was.
     pub is_new: bool,
-    /// Who was told for the first time.
+    /// Whether the query of the response was not seen.
+    pub unsolicited: bool,
+    /// Who was told for the first time, or the first time that it had asked.
     pub exposed: Option<(IpAddr, Exposure)>,
     /// What that one was known to be then.
     pub verdict: Option<Verdict>,
@@ -170,13 +189,15 @@ pub(super) struct LiveNames {
     learned: usize,
     exposed: usize,
     pub(super) unkept: Unkept,
+    pub(super) asked: Asked,
 }
 
 impl LiveNames {
-    /// Takes a response; says what it is, and what it makes known.
+    /// Takes a response, whose query was seen or not; says what it is, and what it makes known.
     pub(super) fn take(
         &mut self,
         answer: &Answer,
+        solicited: bool,
         sinkholes: &Sinkholes,
         popularity: &Popularity,
         list: u32,
@@ -202,15 +223,16 @@ impl LiveNames {
             return (AnswerKind::Owned, None);
         }
         let name = (family, list_day, index);
-        let is_new = !self.names.contains_key(&name);
-        if is_new && self.names.len() >= MOST_NAMES {
+        if self.names.len() >= MOST_NAMES && !self.names.contains_key(&name) {
             self.unkept.names += 1;
             return (kind, None);
         }
         let rendezvous = self.names.entry(name).or_insert_with(|| Rendezvous::before(answer));
         rendezvous.last_seen = rendezvous.last_seen.max(answer.time);
         rendezvous.first_seen = rendezvous.first_seen.min(answer.time);
+        let is_new = rendezvous.answers == 0 || solicited && rendezvous.is_unsolicited();
         rendezvous.answers += 1;
+        rendezvous.unsolicited += u64::from(!solicited);
         rendezvous.lifetime = rendezvous.lifetime.min(answer.reply.lifetime);
         for server in &answer.reply.servers {
             if rendezvous.servers.len() < MOST_SERVERS && !rendezvous.servers.contains(server) {
@@ -218,11 +240,12 @@ impl LiveNames {
             }
         }
         let room = self.exposed < MOST_EXPOSED || rendezvous.exposed.len() < ALWAYS_EXPOSED;
-        let exposed = match rendezvous.expose(answer, room) {
+        let exposed = match rendezvous.expose(answer, solicited, room) {
             Exposed::New(exposure) => {
                 self.exposed += 1;
                 Some((answer.source, exposure))
             }
+            Exposed::Solicited(exposure) => Some((answer.source, exposure)),
             Exposed::Known => None,
             Exposed::NoRoom => {
                 self.unkept.exposed += 1;
@@ -253,7 +276,32 @@ impl LiveNames {
         }
         let name = self.facts(name, popularity, list);
         let rendezvous = &self.names[&(family, list_day, index)];
-        (kind, Some(Revelation { name, rendezvous, is_new, exposed, verdict: None, learned }))
+        (kind, Some(Revelation { name, rendezvous, is_new, unsolicited: !solicited, exposed, verdict: None, learned }))
+    }
+
+    /// Takes it that an answer about a name to `source`, which is kept as unsolicited, was asked for: its query came later.
+    pub(super) fn solicit(
+        &mut self,
+        name: ListedName,
+        source: IpAddr,
+        popularity: &Popularity,
+        list: u32,
+    ) -> Option<Revelation<'_>> {
+        let rendezvous = self.names.get_mut(&name).filter(|rendezvous| rendezvous.unsolicited > 0)?;
+        let is_new = rendezvous.is_unsolicited();
+        rendezvous.unsolicited -= 1;
+        let exposure = rendezvous.exposed.get_mut(&source).filter(|exposure| exposure.unsolicited > 0);
+        let exposed = exposure.and_then(|exposure| {
+            let is_new = exposure.unsolicited == exposure.answers;
+            exposure.unsolicited -= 1;
+            is_new.then_some((source, *exposure))
+        });
+        if !is_new && exposed.is_none() {
+            return None;
+        }
+        let facts = self.facts(name, popularity, list);
+        let rendezvous = &self.names[&name];
+        Some(Revelation { name: facts, rendezvous, is_new, unsolicited: false, exposed, verdict: None, learned: None })
     }
 
     /// Whether an address is learned, which has been heard of again.
@@ -385,6 +433,8 @@ impl LiveNames {
 
 enum Exposed {
     New(Exposure),
+    /// Known, by answers alone that it was not seen to ask for until now.
+    Solicited(Exposure),
     Known,
     NoRoom,
 }
@@ -396,6 +446,7 @@ impl Rendezvous {
             first_seen: answer.time,
             last_seen: answer.time,
             answers: 0,
+            unsolicited: 0,
             addresses: vec![],
             addresses_left_out: 0,
             lifetime: u32::MAX,
@@ -405,18 +456,21 @@ impl Rendezvous {
         }
     }
 
-    fn expose(&mut self, answer: &Answer, room: bool) -> Exposed {
+    fn expose(&mut self, answer: &Answer, solicited: bool, room: bool) -> Exposed {
         let Answer { source, port, transport, time, .. } = *answer;
+        let unsolicited = u64::from(!solicited);
         if let Some(known) = self.exposed.get_mut(&source) {
+            let was_unsolicited = known.unsolicited == known.answers;
             known.answers += 1;
+            known.unsolicited += unsolicited;
             known.last_seen = known.last_seen.max(time);
-            return Exposed::Known;
+            return if solicited && was_unsolicited { Exposed::Solicited(*known) } else { Exposed::Known };
         }
         if !room {
             self.exposed_left_out += 1;
             return Exposed::NoRoom;
         }
-        let exposure = Exposure { first_seen: time, last_seen: time, answers: 1, port, transport };
+        let exposure = Exposure { first_seen: time, last_seen: time, answers: 1, unsolicited, port, transport };
         self.exposed.insert(source, exposure);
         Exposed::New(exposure)
     }

@@ -9,12 +9,12 @@ use crate::dga::{Catalog, Family, FamilyId, Habit};
 /// False verdicts that are allowed a list day.
 const ALLOWED: f64 = 0.01;
 
-/// Clients that the network is taken to have where nobody counts them.
-const CLIENTS: f64 = 1e6;
+/// Clients that a network is taken to have where nobody says how many. Those who ask for no listed name are not counted.
+pub const CLIENTS: u64 = 1_000_000;
 
-/// Users that are taken to stand behind a resolver or forwarder, and how many of those there are.
+/// Users that are taken to stand behind a resolver or forwarder, all clients at most; and clients for each of those.
 const USERS: f64 = 1e4;
-const RESOLVERS: f64 = 1e3;
+const CLIENTS_A_RESOLVER: f64 = 1e3;
 
 /// Registered sites that a client asks for on a day, and how many there are in all.
 const SITES_A_DAY: f64 = 300.0;
@@ -33,6 +33,8 @@ pub(super) const LEAST: u16 = 3;
 /// The rule of one family.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
+    /// Clients that may give a false verdict.
+    pub(super) clients: f64,
     /// Names that a source meets by chance on a list day.
     pub(super) background: f64,
     /// Distinct names that make a verdict.
@@ -55,6 +57,7 @@ impl Default for Rule {
     /// Of a short list of which nothing is known.
     fn default() -> Self {
         Self {
+            clients: CLIENTS as f64,
             background: 0.0,
             needed: LEAST,
             needed_of_crowd: LEAST,
@@ -68,14 +71,19 @@ impl Default for Rule {
 }
 
 impl Rule {
-    /// The rules of all families.
+    /// The rules of all families in a network of [`CLIENTS`].
     pub fn of_all(catalog: &Catalog) -> Vec<Self> {
-        let id = |id: &str| catalog.iter().find(|(_, family)| family.id() == id).map(|(id, _)| id);
-        let placebo_of = |family: &dyn Family| family.placebo_of().and_then(|(of, times)| Some((id(of)?, times)));
-        catalog.iter().map(|(_, family)| Self { placebo_of: placebo_of(family), ..Self::of(family) }).collect()
+        Self::of_network(catalog, CLIENTS)
     }
 
-    fn of(family: &dyn Family) -> Self {
+    /// The rules of all families in a network of so many clients.
+    pub fn of_network(catalog: &Catalog, clients: u64) -> Vec<Self> {
+        let id = |id: &str| catalog.iter().find(|(_, family)| family.id() == id).map(|(id, _)| id);
+        let placebo_of = |family: &dyn Family| family.placebo_of().and_then(|(of, times)| Some((id(of)?, times)));
+        catalog.iter().map(|(_, family)| Self { placebo_of: placebo_of(family), ..Self::of(family, clients as f64) }).collect()
+    }
+
+    fn of(family: &dyn Family, clients: f64) -> Self {
         let names = family.usual_count();
         let least = if matches!(family.habit(), Some(Habit::Sample { .. })) { LEAST + 1 } else { LEAST };
         let background = SITES_A_DAY * COLLIDING * f64::from(names) / SITES;
@@ -86,9 +94,10 @@ impl Rule {
             _ => (0, 10),
         };
         Self {
+            clients,
             background,
-            needed: needed(background, CLIENTS),
-            needed_of_crowd: needed(background * USERS, RESOLVERS),
+            needed: needed(background, clients),
+            needed_of_crowd: needed(background * USERS.min(clients), (clients / CLIENTS_A_RESOLVER).max(1.0)),
             step,
             window,
             list: names,
@@ -99,8 +108,14 @@ impl Rule {
 
     /// The same where chance is seen to meet so many names of the list for each source.
     pub(super) fn measured(self, background: f64) -> Self {
-        let needed = (threshold(background, CLIENTS, ALLOWED) as u16).max(self.needed);
+        let needed = (threshold(background, self.clients, ALLOWED) as u16).max(self.needed);
         Self { background: background.max(self.background), needed, ..self }
+    }
+
+    /// The same where so many sources were seen, if these are more than it reckoned with.
+    pub(super) fn among(self, sources: u64) -> Self {
+        let clients = self.clients.max(sources as f64);
+        Self { clients, ..self }.measured(self.background)
     }
 
     /// Whether a source that asked for so many distinct names, at most so many of them new within a window, in so many
@@ -124,13 +139,15 @@ impl Rule {
 
     /// False verdicts to expect of a network on a list day.
     pub(super) fn expected_false(&self) -> f64 {
-        super::estimate::expected_false(self.background, CLIENTS, self.needed.into())
+        super::estimate::expected_false(self.background, self.clients, self.needed.into())
     }
 }
 
 /// The rules of all families, and those of list days on which chance was measured.
 pub(super) struct Rules {
     pub(super) measured: BTreeMap<(FamilyId, Day), Rule>,
+    /// Sources with evidence, of lists that more have than clients were reckoned with.
+    pub(super) sources: BTreeMap<(FamilyId, Day), u64>,
     pub(super) usual: Vec<Rule>,
 }
 
@@ -138,7 +155,8 @@ impl Rules {
     /// The rule of a list.
     pub(super) fn of(&self, family: FamilyId, list_day: Day) -> Rule {
         let usual = || self.usual.get(usize::from(family)).copied().unwrap_or_default();
-        self.measured.get(&(family, list_day)).copied().unwrap_or_else(usual)
+        let rule = self.measured.get(&(family, list_day)).copied().unwrap_or_else(usual);
+        self.sources.get(&(family, list_day)).map_or(rule, |sources| rule.among(*sources))
     }
 
     pub(super) fn is_measured(&self, family: FamilyId, list_day: Day) -> bool {
@@ -151,7 +169,9 @@ impl Rules {
 pub struct Standard {
     /// Distinct names that make a verdict on a client.
     pub needed: u16,
-    /// False verdicts to expect of a network of a million clients.
+    /// Clients that the network is taken to have.
+    pub clients: u64,
+    /// False verdicts to expect of them.
     pub expected_false: f64,
     /// Names that are set aside, because most who ask for them ask for hardly anything else of the list.
     pub set_aside: u32,
@@ -178,6 +198,21 @@ mod tests {
         // How many clients there are does not matter to the worm's own lists.
         for (rule, clients) in rules[..3].iter().flat_map(|rule| [1e3, 1e6, 1e8].map(|clients| (rule, clients))) {
             assert!(threshold(rule.background, clients, ALLOWED) <= u64::from(rule.needed), "{clients}");
+        }
+        // What the formula says: mu of 25 million names is 0.075, of 2.5 million a tenth of that.
+        for (clients, long, short) in [(1, 2, 1), (1_000, 4, 3), (1_000_000, 6, 4), (100_000_000, 7, 5)] {
+            let mut catalog = Catalog::default();
+            ["synthetic:25000000", "synthetic:2500000"].iter().for_each(|id| catalog.add(id).unwrap());
+            let rules = Rule::of_network(&catalog, clients);
+            let term = |mu: f64, j: u16| (1..=j).fold(libm::exp(-mu), |term, j| term * mu / f64::from(j));
+            let tail = |mu: f64, k: u16| 1.0 - (0..k).map(|j| term(mu, j)).sum::<f64>();
+            for (rule, expected) in rules.iter().zip([long, short]) {
+                let k = (1..).find(|k| clients as f64 * tail(rule.background, *k) <= 0.01).unwrap();
+                assert_eq!([rule.needed; 2], [expected, k].map(|k| k.max(LEAST + 1)), "{clients}");
+                assert!(rule.expected_false() <= ALLOWED);
+            }
+            // Who was seen counts, whoever is said to be there.
+            assert_eq!(rules[0].among(1_000_000).needed, if clients > 1_000_000 { 7 } else { 6 });
         }
         // 0.1 names a source and day, of a million sources.
         assert_eq!(rules[2].measured(0.1).needed, 6);

@@ -387,7 +387,12 @@ impl Ledger {
             let background = 2.0 * (more + 1) as f64 / one as f64 / f64::from(times);
             ((family, day), self.rule(family).measured(background))
         });
-        Rules { measured: measured.collect(), usual: self.rules.clone() }
+        let fewest = self.rules.iter().map(|rule| rule.clients as usize).min().unwrap_or(usize::MAX);
+        let mut sources: BTreeMap<(FamilyId, Day), u64> = BTreeMap::new();
+        if self.len() > fewest {
+            self.rows.iter().for_each(|(key, _)| *sources.entry((key.family, key.list_day)).or_default() += 1);
+        }
+        Rules { measured: measured.collect(), sources, usual: self.rules.clone() }
     }
 
     /// Names of a list that are set aside.
@@ -401,9 +406,10 @@ impl Ledger {
         let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         let standard = |(family, list_day)| {
             let rule = rules.of(family, list_day);
-            let (needed, expected_false) = (rule.needed, rule.expected_false());
+            let (needed, clients, expected_false) = (rule.needed, rule.clients as u64, rule.expected_false());
             Standard {
                 needed,
+                clients,
                 expected_false,
                 set_aside: self.set_aside(family, list_day),
                 measured: rules.is_measured(family, list_day),

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use super::Hit;
 use crate::day::{Day, Timestamp};
+use crate::decode::Told;
 
 /// Octets that a trace takes without lookups.
 pub(super) const TRACE: usize = size_of::<Trace>() + STARTS * size_of::<u32>();
@@ -53,6 +54,11 @@ pub(super) struct Trace {
     latest: u32,
     /// The longest time for which answers let caches keep each watched name, in seconds; 0 where none told.
     lifetimes: Vec<u16>,
+    /// Denials that it was told, and those of them that named the gap of a signed zone.
+    denials: u64,
+    in_gaps: u64,
+    /// The watched names that were denied so: a bit each.
+    gaps: u64,
 }
 
 impl Trace {
@@ -76,6 +82,9 @@ impl Trace {
         {
             self.keep_lifetime(hit.matched.index / step, lifetime, room);
         }
+        if let Some(told @ (Told::Missing | Told::MissingInGap)) = hit.told {
+            self.deny(hit.matched.index, told == Told::MissingInGap, step);
+        }
         if is_lookup && step > 0 {
             self.note_start(hit.time);
         }
@@ -98,6 +107,34 @@ impl Trace {
     #[inline]
     pub(super) fn peek(&self) -> bool {
         self.lookups.last().is_some_and(|lookup| *lookup > 0) ^ (self.most > self.latest)
+    }
+
+    fn deny(&mut self, index: u32, in_gap: bool, step: u32) {
+        self.denials += 1;
+        self.in_gaps += u64::from(in_gap);
+        if in_gap && step > 0 && index.is_multiple_of(step) && index / step < u64::BITS {
+            self.gaps |= 1 << (index / step);
+        }
+    }
+
+    /// Whether most denials that it was told named the gap of a signed zone.
+    pub(super) const fn is_told_gaps(&self) -> bool {
+        2 * self.in_gaps > self.denials
+    }
+
+    /// Whether a watched name was denied by the gap of a signed zone that it falls into.
+    pub(super) const fn is_in_gap(&self, name: usize) -> bool {
+        name < u64::BITS as usize && self.gaps >> name & 1 > 0
+    }
+
+    /// Denials, those that named gaps, the watched names that were denied so.
+    pub(super) const fn denials(&self) -> [u64; 3] {
+        [self.denials, self.in_gaps, self.gaps]
+    }
+
+    /// Puts back what [`Self::denials`] says.
+    pub(super) const fn restore_denials(&mut self, [denials, in_gaps, gaps]: [u64; 3]) {
+        (self.denials, self.in_gaps, self.gaps) = (denials, in_gaps, gaps);
     }
 
     fn note_start(&mut self, time: Timestamp) {
@@ -273,5 +310,19 @@ mod tests {
         let (mut trace, mut room) = (Trace::default(), FIRST * LOOKUP);
         (0..20).for_each(|n| trace.add(&hit(0, n, n.into()), n % 2 == 0, true, (1, 10), &mut room));
         assert_eq!((room, trace.lost, trace.packed().len(), trace.most), (0, 4, FIRST, 10));
+    }
+
+    #[test]
+    fn denials_that_name_gaps_are_told_apart() {
+        let (mut trace, mut room) = (Trace::default(), 10_000);
+        for (index, told) in [(0, Told::Missing), (4, Told::MissingInGap), (6, Told::MissingInGap), (8, Told::Addresses)] {
+            trace.add(&Hit { told: Some(told), ..hit(index, 1, 5) }, true, true, (4, 10), &mut room);
+        }
+        assert_eq!((trace.denials(), trace.is_told_gaps()), ([3, 2, 0b10], true));
+        assert_eq!([0, 1, 2, 64, 500].map(|name| trace.is_in_gap(name)), [false, true, false, false, false]);
+        trace.add(&Hit { told: Some(Told::Missing), ..hit(1, 1, 5) }, true, true, (4, 10), &mut room);
+        let mut other = Trace::default();
+        other.restore_denials(trace.denials());
+        assert!(!other.is_told_gaps() && other.is_in_gap(1));
     }
 }

@@ -1,6 +1,8 @@
 //! Where findings are entered: addresses are masked, evidence added, news told, matches counted.
 
 #[cfg(feature = "live")]
+use std::collections::BTreeSet;
+#[cfg(feature = "live")]
 use std::sync::Arc;
 
 use super::Settings;
@@ -13,7 +15,7 @@ use crate::export::series::Series;
 use crate::export::{Events, Timeline};
 use crate::ledger::{Answer, AnswerCounts, AnswerKind, Hit, Ledger, Masking, Rule, Sighting, Sinkholes};
 #[cfg(feature = "live")]
-use crate::{day::Day, dga::FamilyId};
+use crate::{day::Day, dga::FamilyId, ledger::LiveList};
 
 /// The ledger and what goes with it: no address goes past it unmasked.
 pub(super) struct Book<'a> {
@@ -34,7 +36,7 @@ pub(super) struct Book<'a> {
 impl<'a> Book<'a> {
     /// One that goes on from `ledger`.
     pub(super) fn new(settings: &'a Settings, shelf: &'a Shelf, mut ledger: Ledger) -> Self {
-        ledger.judge_by(Rule::of_all(shelf.catalog()), settings.masking.tells_hosts_apart());
+        ledger.judge_by(Rule::of_network(shelf.catalog(), settings.clients), settings.masking.tells_hosts_apart());
         ledger.reconsider(&settings.sinkholes);
         let families = shelf.catalog().ids();
         Self {
@@ -60,16 +62,23 @@ impl<'a> Book<'a> {
             masked = findings.hits.iter().map(mask).collect();
             &masked
         };
+        // Which of the answers were asked for, and queries that came after their answers.
+        let (mut solicited, mut late) = (Vec::with_capacity(findings.answers.len()), vec![]);
         for hit in hits {
             let family = usize::from(hit.matched.family);
             let (queries, responses) = &mut matched[family];
             if hit.response {
                 *responses += 1;
-                if let Some(told) = hit.told.filter(|told| *told != Told::Addresses) {
-                    answers[family][AnswerKind::of(told) as usize] += 1;
+                match hit.told {
+                    Some(Told::Addresses) => solicited.push(ledger.has_query(hit)),
+                    Some(told) => answers[family][AnswerKind::of(told) as usize] += 1,
+                    None => {}
                 }
             } else {
                 *queries += 1;
+                if ledger.note_query(hit) {
+                    late.push(hit);
+                }
                 if let Some(series) = series {
                     series.add(hit.source, family, 1);
                 }
@@ -83,7 +92,8 @@ impl<'a> Book<'a> {
                 events.news(news);
             }
         });
-        for answer in &findings.answers {
+        debug_assert_eq!(findings.answers.len(), solicited.len(), "each hit that tells addresses has an answer");
+        for (answer, solicited) in findings.answers.iter().zip(solicited) {
             let masked: Answer;
             let answer = if masking.is_none() {
                 answer
@@ -91,9 +101,14 @@ impl<'a> Book<'a> {
                 masked = Answer { source: masking.mask(answer.source), ..answer.clone() };
                 &masked
             };
-            let (kind, revelation) = ledger.answer(answer, sinkholes);
+            let (kind, revelation) = ledger.answer(answer, solicited, sinkholes);
             answers[usize::from(answer.matched.family)][kind as usize] += 1;
             if let (Some(events), Some(revelation)) = (events.as_mut(), revelation) {
+                events.revelation(&revelation);
+            }
+        }
+        for query in late {
+            if let (Some(revelation), Some(events)) = (ledger.solicit(query), events.as_mut()) {
                 events.revelation(&revelation);
             }
         }
@@ -105,11 +120,13 @@ impl<'a> Book<'a> {
     /// Lets go of the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
     #[cfg(feature = "live")]
     pub(super) fn retire(&mut self, first_open: &[Day], before: Day) {
+        let over = |family: FamilyId, list_day| first_open.get(usize::from(family)).is_some_and(|first| list_day < *first);
+        let live = LiveList::of_all(self.ledger.live_names().filter(|(name, _)| over(name.family, name.list_day)));
         let rows = self.ledger.retire(first_open, before);
-        let mut lists: Vec<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
-        lists.dedup();
+        let mut lists: BTreeSet<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
+        lists.extend(live.keys());
         if let Some(events) = &mut self.events {
-            events.summaries(lists, &rows);
+            events.summaries(lists, &rows, &live);
         }
     }
 

@@ -9,7 +9,7 @@ use crate::day::Timestamp;
 use crate::dga::{Family, FamilyId, Habit};
 use crate::export::snapshot::{LiveName, RecentSources, WindowCounts};
 use crate::ledger::estimate::{Refused, churn, live};
-use crate::ledger::{AnswerKind, Census, Count, Key, Ledger, Recent, Verdict, Watched};
+use crate::ledger::{Census, Count, Key, Ledger, Recent, Verdict, Watched};
 use crate::watchlist::Lists;
 
 const HOUR: u64 = 3_600;
@@ -46,6 +46,17 @@ pub(super) fn sources(ledger: &Ledger) -> Sources {
     sources
 }
 
+/// Names of a family that lead to somebody who is not known.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Live {
+    /// How many.
+    pub(super) rendezvous: u64,
+    /// Those of which no answer has a query that was seen.
+    pub(super) unsolicited: u64,
+    /// Infected sources that were told of one.
+    pub(super) exposed: u64,
+}
+
 /// Of each family of the catalog; nothing before the first look.
 #[derive(Default)]
 pub(super) struct Figures {
@@ -55,8 +66,8 @@ pub(super) struct Figures {
     pub(super) hosts: Vec<HostCounts>,
     /// Different sources lately.
     pub(super) recent: Vec<RecentSources>,
-    /// Names that lead to somebody who is not known, and infected sources that were told so.
-    pub(super) live: Vec<(u64, u64)>,
+    /// Names that lead to somebody who is not known.
+    pub(super) live: Vec<Live>,
     /// The names themselves, the first of them.
     pub(super) names: Vec<LiveName>,
 }
@@ -72,24 +83,25 @@ impl Figures {
 
 /// How many names of each family lead to somebody who is not known, how many infected sources were told so, and the names
 /// that most of them were told of.
-fn live_names(state: &LiveState<'_, '_>) -> (Vec<(u64, u64)>, Vec<LiveName>) {
+fn live_names(state: &LiveState<'_, '_>) -> (Vec<Live>, Vec<LiveName>) {
     // Lists that are open are built: nothing else was matched.
     let (ledger, catalog, lists) = (state.ledger(), &state.plan.catalog, &state.plan.shelf);
     let mut exposed: Vec<HashSet<IpAddr>> = vec![HashSet::new(); catalog.iter().len()];
-    let mut counts = vec![(0, 0); exposed.len()];
+    let mut counts = vec![Live::default(); exposed.len()];
     let mut names = vec![];
-    for (name, rendezvous) in ledger.live_names().filter(|(name, _)| name.kind == AnswerKind::Unknown && !name.set_aside) {
+    for (name, rendezvous) in ledger.live_names().filter(|(name, _)| name.is_alarming()) {
         let (family, list_day) = (name.family, name.list_day);
         let is_infected = |source: &IpAddr| {
             let evidence = ledger.evidence(&Key { family, list_day, source: *source });
             evidence.is_some_and(|evidence| Verdict::of(evidence) == Verdict::Infected)
         };
         let infected: Vec<IpAddr> = rendezvous.exposed().map(|(source, _)| source).filter(is_infected).collect();
-        counts[usize::from(family)].0 += 1;
+        counts[usize::from(family)].rendezvous += 1;
+        counts[usize::from(family)].unsolicited += u64::from(rendezvous.is_unsolicited());
         exposed[usize::from(family)].extend(&infected);
         names.push((infected, name, rendezvous));
     }
-    counts.iter_mut().zip(exposed).for_each(|(counts, exposed)| counts.1 = exposed.len() as u64);
+    counts.iter_mut().zip(exposed).for_each(|(counts, exposed)| counts.exposed = exposed.len() as u64);
     names.sort_by_key(|(infected, _, rendezvous)| (Reverse(infected.len()), Reverse(rendezvous.exposed().len())));
     names.truncate(NAMES_SHOWN);
     let shown = names.into_iter().map(|(mut infected, name, rendezvous)| {
@@ -106,6 +118,7 @@ fn live_names(state: &LiveState<'_, '_>) -> (Vec<(u64, u64)>, Vec<LiveName>) {
             first_seen: rendezvous.first_seen,
             last_seen: rendezvous.last_seen,
             answers: rendezvous.answers,
+            unsolicited: rendezvous.unsolicited,
             asked: name.asked,
             exposed: rendezvous.exposed().len() as u64,
             infected,

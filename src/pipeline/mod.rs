@@ -70,6 +70,8 @@ pub struct Settings {
     pub max_sources: usize,
     /// The share of packets that captures are known to lack.
     pub lost: f64,
+    /// How many clients the network has: what chance may do is reckoned for all of them.
+    pub clients: u64,
     /// Where to look for DNS.
     pub decode: decode::Config,
     /// What to watch beside the generated names. The report speaks of them too.

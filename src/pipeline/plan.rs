@@ -34,8 +34,8 @@ impl Plan {
 
     /// What evidence that was found by it speaks of.
     pub(super) fn context(&self) -> Context<'_> {
-        let Settings { patterns, masking, .. } = &self.settings;
-        Context { catalog: &self.catalog, patterns, masking }
+        let Settings { patterns, masking, clients, .. } = &self.settings;
+        Context { catalog: &self.catalog, patterns, masking, clients: *clients }
     }
 
     /// What is looked for on `today`, in a few words.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::almanac::Clock;
-use super::figures::{Figures, sources};
+use super::figures::{Figures, Live, sources};
 use super::live_state::{InterfaceCounts, LiveState};
 use super::networks::NetworkCount;
 use super::overview::Lookout;
@@ -362,7 +362,7 @@ impl Sensor {
         let families = families.map(|(((id, family), &(matches, responses)), &(suspect, infected))| {
             let (hosts, hosts_refused) = self.figures.hosts.get(usize::from(id)).cloned().unwrap_or_default();
             let recent = self.figures.recent.get(usize::from(id)).cloned().unwrap_or_default();
-            let (rendezvous, exposed) = self.figures.live.get(usize::from(id)).copied().unwrap_or_default();
+            let Live { rendezvous, unsolicited, exposed } = self.figures.live.get(usize::from(id)).copied().unwrap_or_default();
             let answers = AnswerKind::ALL.map(|kind| (kind.label(), state.answers()[usize::from(id)][kind as usize])).to_vec();
             let family = family.id().to_owned();
             FamilyCounts {
@@ -376,6 +376,7 @@ impl Sensor {
                 recent,
                 answers,
                 rendezvous,
+                unsolicited,
                 exposed,
             }
         });

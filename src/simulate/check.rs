@@ -45,7 +45,7 @@ pub(super) fn check(description: &Description) -> Result<Catalog, Fault> {
     if description.skew > 30 {
         return Err(fault("skew", "30 days at most"));
     }
-    answers(&description.answers)?;
+    answers(&description.answers, &mut catalog)?;
     resolvers(&description.resolver)?;
     let mut population = 0_u64;
     let mut count = |key: String, more: u64| {
@@ -71,7 +71,14 @@ pub(super) fn check(description: &Description) -> Result<Catalog, Fault> {
     Ok(catalog)
 }
 
-fn answers(answers: &Answers) -> Verdict {
+fn answers(answers: &Answers, catalog: &mut Catalog) -> Verdict {
+    for (place, live) in answers.live.iter().enumerate() {
+        let key = |member: &str| format!("answers.live[{place}].{member}");
+        let listed = family(catalog, &live.family, key("family"))?;
+        if live.place >= listed {
+            return Err(fault(key("place"), format!("the list has {listed} names, the first at 0")));
+        }
+    }
     if let Some(signed) = answers.signed {
         share("answers.signed.share", signed.share)?;
         at_least("answers.signed.names", signed.names.0, 1.0)?;
@@ -102,6 +109,9 @@ fn resolvers(resolvers: &[Resolver]) -> Verdict {
             [_] => {}
             [one, other] if one.is_ipv4() != other.is_ipv4() => {}
             _ => return Err(fault(key("addresses"), "give one address, or one of each version")),
+        }
+        if let Some(blocks) = resolver.blocks {
+            share(&key("blocks.share"), blocks.share)?;
         }
         if resolver.caches > 10_000 {
             return Err(fault(key("caches"), "10,000 at most"));

@@ -72,11 +72,15 @@ pub struct Answers {
     /// Names that the worm's owner holds.
     #[serde(default)]
     pub rendezvous: Option<Held>,
+    /// Names that he registers while the capture is made.
+    #[serde(default)]
+    pub live: Vec<Live>,
 }
 
 impl Default for Answers {
     fn default() -> Self {
-        Self { negative_ttl: quarter_hour(), positive_ttl: five_minutes(), signed: None, sinkhole: None, rendezvous: None }
+        let (signed, sinkhole, rendezvous, live) = (None, None, None, vec![]);
+        Self { negative_ttl: quarter_hour(), positive_ttl: five_minutes(), signed, sinkhole, rendezvous, live }
     }
 }
 
@@ -98,6 +102,50 @@ pub struct Held {
     pub share: f64,
     /// Where they lead to; each name to one of these.
     pub addresses: Vec<std::net::Ipv4Addr>,
+}
+
+/// A listed name that does not exist, then leads somewhere.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Live {
+    /// Whose.
+    pub family: String,
+    /// On the list of which day.
+    #[serde(deserialize_with = "text")]
+    pub list_day: Moment,
+    /// Its place there, from 0.
+    pub place: u32,
+    /// From when on, after the start of the capture.
+    #[serde(deserialize_with = "text")]
+    pub at: Span,
+    /// Where it leads.
+    pub address: std::net::Ipv4Addr,
+    /// For how many seconds that may be kept.
+    #[serde(default = "five_minutes")]
+    pub ttl: u32,
+}
+
+/// Listed names that a resolver does not look up.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Blocks {
+    /// Which part of each list.
+    #[serde(default = "all")]
+    pub share: f64,
+    /// What it says instead.
+    pub with: Block,
+}
+
+/// What resolvers say of names that they block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Block {
+    /// That there is no such name, as response policy zones do.
+    Nxdomain,
+    /// That they will not say.
+    Refused,
+    /// 0.0.0.0, or `::`.
+    Zero,
 }
 
 /// A resolver or forwarder.
@@ -128,6 +176,9 @@ pub struct Resolver {
     /// Whether it denies from its cache what falls into a gap of a signed zone that it knows (RFC 8198).
     #[serde(default)]
     pub aggressive_nsec: bool,
+    /// Names that it blocks.
+    #[serde(default)]
+    pub blocks: Option<Blocks>,
 }
 
 /// Which sides of a resolver are in view.
@@ -372,6 +423,10 @@ fn some_text<'de, D: serde::Deserializer<'de>, T: TryFrom<String, Error = String
 
 fn one<T: From<u8>>() -> T {
     1.into()
+}
+
+const fn all() -> f64 {
+    1.0
 }
 
 const fn yes() -> bool {

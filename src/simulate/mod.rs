@@ -11,6 +11,8 @@
 
 mod check;
 mod describe;
+mod gap;
+mod holders;
 mod honest;
 mod host;
 mod lists;
@@ -161,7 +163,7 @@ impl Simulation {
         let window = (window.0.as_nanos(), window.1.as_nanos());
         let Population { description, catalog } = population;
         let mut notes = Notes::default();
-        let network = Network::new(&description, seed, window, &mut notes);
+        let network = Network::new(&description, seed, window, &catalog, &mut notes);
         let families = catalog.iter().map(|(family, _)| (family, FamilyTruth::default())).collect();
         let mut simulation = Self {
             window,
@@ -183,7 +185,7 @@ impl Simulation {
             let random = Random::new(seed, &[3, u64::from(number)]);
             let mut clients =
                 Clients::new(group, resolver(&group.resolver), &simulation.lists.catalog, random, &mut simulation.notes);
-            simulation.network.sites.extend(clients.sites());
+            simulation.network.holders.sites.extend(clients.sites());
             let first = clients.next(window.0);
             simulation.clients.push(clients);
             simulation.at(first, Actor::Clients(number));

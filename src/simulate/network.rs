@@ -9,19 +9,21 @@
 //! when it is asked; they wait in a heap until it is their time.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::collections::BinaryHeap;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::check::MAX_TIERS;
-use super::describe::{Answers, Description, Held};
+use super::describe::{Answers, Block, Blocks, Description};
+use super::gap::Gap;
+use super::holders::Holders;
 use super::honest::HonestNames;
 use super::lists::{ListId, Lists};
 use super::packet::{Message, Reply};
-use super::random::{Random, Shuffle, mix, share_of};
+use super::random::{Random, mix, share_of};
 use super::truth::{Notes, Role, SourceId, as_seconds};
 use super::value::{Range, SECOND, seconds};
 use crate::day::Timestamp;
-use crate::dga::FamilyId;
+use crate::dga::Catalog;
 
 /// The authorities of all zones (RFC 5737, RFC 3849).
 const AUTHORITY: [IpAddr; 2] =
@@ -52,12 +54,15 @@ pub(super) struct Question {
 
 /// What is known of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Answer {
+pub(super) enum Answer {
     Missing(u32),
     Empty(u32),
     Site(Ipv4Addr),
     Sinkhole(Ipv4Addr),
-    Rendezvous(Ipv4Addr),
+    /// With the seconds for which it may be kept.
+    Rendezvous(Ipv4Addr, u32),
+    /// What a resolver says in the place of an answer.
+    Blocked(Block),
 }
 
 /// A resolver, with what others are to it.
@@ -72,6 +77,7 @@ struct Node {
     negative_ttl: Range,
     mixes_case: bool,
     aggressive_nsec: bool,
+    blocks: Option<Blocks>,
     /// Where its own questions come from.
     source: SourceId,
 }
@@ -109,22 +115,6 @@ struct Exchange {
     seen: (bool, bool),
 }
 
-/// Sites on a family's lists.
-pub(super) struct Sites {
-    pub(super) family: FamilyId,
-    pub(super) count: u32,
-    pub(super) listed: u32,
-    pub(super) key: u64,
-}
-
-impl Sites {
-    /// The index of a site on the list of a day.
-    pub(super) fn index(&self, day: crate::day::Day, place: u32) -> u32 {
-        let key = mix(self.key ^ u64::from(day.number().unsigned_abs()));
-        Shuffle::new(key, self.listed.into()).at(place.into()) as u32
-    }
-}
-
 /// All of it.
 pub(super) struct Network {
     nodes: Vec<Node>,
@@ -136,8 +126,7 @@ pub(super) struct Network {
     random: Random,
     answers: Answers,
     seed: u64,
-    pub(super) sites: Vec<Sites>,
-    sites_of: HashMap<ListId, HashSet<u32>>,
+    pub(super) holders: Holders,
     honest: HonestNames,
     tap: Tap,
     window: (u64, u64),
@@ -167,7 +156,7 @@ impl Tap {
 
 impl Network {
     /// The network of a description that was checked.
-    pub(super) fn new(description: &Description, seed: u64, window: (u64, u64), notes: &mut Notes) -> Self {
+    pub(super) fn new(description: &Description, seed: u64, window: (u64, u64), catalog: &Catalog, notes: &mut Notes) -> Self {
         let resolvers = &description.resolver;
         let mut nodes: Vec<Node> = vec![];
         let mut first_cache = 0;
@@ -186,10 +175,12 @@ impl Network {
                 negative_ttl: resolver.negative_ttl,
                 mixes_case: resolver.mixes_case,
                 aggressive_nsec: resolver.aggressive_nsec,
+                blocks: resolver.blocks,
                 source: notes.source(*source.expect("the check finds a way up"), Role::RESOLVER),
             });
             first_cache += resolver.caches;
         }
+        let holders = Holders::new(&description.answers, seed, window.0, catalog);
         let names = description.clean.iter().map(|group| group.names).max().unwrap_or(0);
         Self {
             nodes,
@@ -200,8 +191,7 @@ impl Network {
             random: Random::new(seed, &[1]),
             answers: description.answers.clone(),
             seed,
-            sites: vec![],
-            sites_of: HashMap::new(),
+            holders,
             honest: HonestNames::new(names),
             tap: Tap { random: Random::new(seed, &[2]), loss: description.loss, burst: description.loss_burst, losing: false },
             window,
@@ -230,7 +220,7 @@ impl Network {
     ) {
         let mut open: Vec<(Exchange, usize, u64)> = Vec::with_capacity(MAX_TIERS);
         let mut at = resolver;
-        let gap = self.gap(question, lists);
+        let gap = self.gap(now, question, lists);
         // Whether who asks shows its own questions, and how it writes them.
         let (mut shown, mut mixes_case) = (false, false);
         let (answer, mut from, mut until, hit) = loop {
@@ -244,6 +234,9 @@ impl Network {
                 self.fly(now, exchange, None);
             }
             open.push((exchange, at, cache));
+            if let Some((answer, ttl)) = self.blocked(at, question, lists) {
+                break (answer, now, now + u64::from(ttl) * SECOND, true);
+            }
             let node = &self.nodes[at];
             let of_gap = gap.filter(|_| node.aggressive_nsec);
             let mut known = [Some(key(question)), of_gap].into_iter().flatten().filter_map(|key| self.cache.get(&(cache, key)));
@@ -262,7 +255,7 @@ impl Network {
             let exchange = self.exchange(client, None, question, (shown, shown && responses), mixes_case);
             self.fly(now, exchange, None);
             now += seconds(self.random.between(HOP));
-            let (answer, ttl) = self.authority(question, lists);
+            let (answer, ttl) = self.authority(now, question, lists);
             self.fly(now, exchange, Some((answer, ttl)));
             break (answer, now, now + u64::from(ttl) * SECOND, false);
         };
@@ -309,7 +302,7 @@ impl Network {
     }
 
     /// What the authorities say, and for how many seconds.
-    fn authority(&mut self, question: Question, lists: &mut Lists) -> (Answer, u32) {
+    fn authority(&mut self, now: u64, question: Question, lists: &mut Lists) -> (Answer, u32) {
         let negative = |wire: &[u8]| {
             let zone = wire.get(1 + usize::from(wire[0])..).unwrap_or(&[0]);
             let number = zone.iter().fold(self.seed, |sum, octet| mix(sum ^ u64::from(*octet)));
@@ -327,63 +320,30 @@ impl Network {
             }
             Subject::Listed(list, index) => {
                 let ttl = negative(lists.name(list, index));
-                self.listed(list, index, lists).unwrap_or(Answer::Missing(ttl))
+                self.holders.of(list, index, lists, now).unwrap_or(Answer::Missing(ttl))
             }
         };
         let ttl = match answer {
-            Answer::Missing(ttl) | Answer::Empty(ttl) => ttl,
+            Answer::Missing(ttl) | Answer::Empty(ttl) | Answer::Rendezvous(_, ttl) => ttl,
             _ => self.answers.positive_ttl,
         };
         (answer, ttl)
     }
 
-    /// What a cache knows the gap by that denies a listed name, if its zone is signed and nobody holds the name.
-    fn gap(&mut self, question: Question, lists: &mut Lists) -> Option<u64> {
-        let (Some(signed), Subject::Listed(list, index)) = (self.answers.signed, question.subject) else { return None };
-        if self.listed(list, index, lists).is_some() {
-            return None;
-        }
-        let wire = lists.name(list, index);
-        let (label, zone) = wire.get(1..)?.split_at_checked(usize::from(wire[0]))?;
-        let zone = zone.iter().fold(!self.seed, |sum, octet| mix(sum ^ u64::from(*octet)));
-        if share_of(zone) >= signed.share {
-            return None;
-        }
-        let (least, most) = signed.names.ends();
-        let held = (most - least).mul_add(share_of(mix(zone)), least).floor();
-        // Where the label stands in the order of names (RFC 4034 §6.1), between none and all.
-        let place = label
-            .iter()
-            .rev()
-            .fold(0.0, |place, octet| (place + f64::from(octet.to_ascii_lowercase().saturating_sub(b'a' - 1).min(26))) / 27.0);
-        let nearest = (place * held).floor();
-        // Of each such part of the order one name exists.
-        let exists = nearest + share_of(mix(zone ^ nearest as u64));
-        let gap = if place * held < exists { nearest as u64 } else { nearest as u64 + 1 };
-        Some(1 << 62 | (zone & 0x3FFF_FFFF) << 32 | gap)
+    /// What a resolver says itself, if it blocks a name.
+    fn blocked(&self, at: usize, question: Question, lists: &Lists) -> Option<(Answer, u32)> {
+        let (Some(blocks), Subject::Listed(list, index)) = (&self.nodes[at].blocks, question.subject) else { return None };
+        self.holders.blocked(blocks, list, index, lists)
     }
 
-    /// Who holds a listed name, if somebody does.
-    fn listed(&mut self, list: ListId, index: u32, lists: &Lists) -> Option<Answer> {
-        let (family, day) = lists.key(list);
-        let sites = self.sites_of.entry(list).or_insert_with(|| {
-            let of_family = self.sites.iter().filter(|sites| sites.family == family);
-            of_family.flat_map(|sites| (0..sites.count).map(|place| sites.index(day, place))).collect()
-        });
-        let number = mix(u64::from(day.number().unsigned_abs()) << 32 | u64::from(index)) ^ mix(u64::from(family) ^ self.seed);
-        if sites.contains(&index) {
-            return Some(Answer::Site(HonestNames::address(number)));
+    /// What a cache knows the gap by that denies a listed name, if its zone is signed and nobody holds the name.
+    fn gap(&mut self, now: u64, question: Question, lists: &mut Lists) -> Option<u64> {
+        let (Some(signed), Subject::Listed(list, index)) = (self.answers.signed, question.subject) else { return None };
+        if self.holders.of(list, index, lists, now).is_some() {
+            return None;
         }
-        let held = |held: &Held| held.addresses[(mix(number) % held.addresses.len() as u64) as usize];
-        let mut share = share_of(number);
-        if let Some(sinkhole) = &self.answers.sinkhole {
-            if share < sinkhole.share {
-                return Some(Answer::Sinkhole(held(sinkhole)));
-            }
-            share -= sinkhole.share;
-        }
-        let rendezvous = self.answers.rendezvous.as_ref()?;
-        (share < rendezvous.share).then(|| Answer::Rendezvous(held(rendezvous)))
+        let gap = Gap::of(signed, self.seed, lists.name(list, index))?;
+        Some(1 << 62 | (gap.zone & 0x3FFF_FFFF) << 32 | gap.number)
     }
 
     /// Lets go of what no cache holds any more.
@@ -411,9 +371,10 @@ impl Network {
                 Some((Answer::Missing(_) | Answer::Empty(_), _)) => notes.answers.nxdomain += 1,
                 Some((Answer::Site(_), _)) => notes.answers.site += 1,
                 Some((Answer::Sinkhole(_), _)) => notes.answers.sinkhole += 1,
-                Some((Answer::Rendezvous(_), _)) => {
+                Some((Answer::Blocked(_), _)) => notes.answers.blocked += 1,
+                Some((Answer::Rendezvous(..), _)) => {
                     notes.answers.rendezvous += 1;
-                    notes.exposed(client, list, index);
+                    notes.exposed(client, list, index, time);
                 }
             }
         }
@@ -424,6 +385,9 @@ impl Network {
             Subject::Honest(rank, _) => self.honest.get(rank),
             Subject::Listed(list, index) => lists.name(list, index),
         };
+        // Authorities alone name gaps: resolvers here keep that to themselves.
+        let signed = self.answers.signed.filter(|_| server.is_none() && matches!(question.subject, Subject::Listed(..)));
+        let gap = signed.and_then(|signed| Some(Gap::of(signed, self.seed, name)?.labels()));
         let message = Message {
             client: (address, exchange.port),
             server: *server_address.expect("the check matches versions"),
@@ -433,9 +397,14 @@ impl Network {
             kind: question.kind,
             recursion: server.is_some(),
             reply: answer.map(|(answer, ttl)| match answer {
-                Answer::Missing(minimum) => Reply::Missing { ttl, minimum },
+                Answer::Missing(minimum) => Reply::Missing { ttl, minimum, gap },
                 Answer::Empty(minimum) => Reply::Empty { ttl, minimum },
-                Answer::Site(address) | Answer::Sinkhole(address) | Answer::Rendezvous(address) => Reply::Address(address, ttl),
+                Answer::Site(address) | Answer::Sinkhole(address) | Answer::Rendezvous(address, _) => {
+                    Reply::Address(address, ttl)
+                }
+                Answer::Blocked(Block::Nxdomain) => Reply::Missing { ttl, minimum: ttl, gap: None },
+                Answer::Blocked(Block::Refused) => Reply::Refused,
+                Answer::Blocked(Block::Zero) => Reply::Address(Ipv4Addr::UNSPECIFIED, ttl),
             }),
         };
         message.write(frame);

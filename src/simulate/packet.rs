@@ -13,6 +13,8 @@ pub(super) enum Reply {
         ttl: u32,
         /// Its MINIMUM.
         minimum: u32,
+        /// The labels between which no name of a signed zone exists; empty for the zone itself.
+        gap: Option<[Label; 2]>,
     },
     /// The name, but no record of the type that was asked for.
     Empty {
@@ -23,7 +25,12 @@ pub(super) enum Reply {
     },
     /// An address; to AAAA questions one that is made of it.
     Address(Ipv4Addr, u32),
+    /// That it will not say (REFUSED).
+    Refused,
 }
+
+/// A label of up to so many letters; the rest are 0.
+pub(super) type Label = [u8; 8];
 
 /// The question type A (RFC 1035 §3.2.2).
 pub(super) const A: u16 = 1;
@@ -34,6 +41,9 @@ pub(super) const HTTPS: u16 = 65;
 
 /// The record type SOA (RFC 1035 §3.2.2).
 const SOA: u16 = 6;
+
+/// The record type NSEC (RFC 4034 §4).
+const NSEC: u16 = 47;
 
 /// Ethernet, IPv4 and UDP headers of a frame take 42 octets, with IPv6 62.
 const ETHERNET: usize = 14;
@@ -109,17 +119,22 @@ impl Message<'_> {
     }
 
     fn dns(&self, frame: &mut Vec<u8>) {
-        let denied = matches!(self.reply, Some(Reply::Missing { .. }));
+        let code = match self.reply {
+            Some(Reply::Missing { .. }) => 3,
+            Some(Reply::Refused) => 5,
+            _ => 0,
+        };
         let [recursion, authority] = if self.recursion { [0x01, 0x81] } else { [0x00, 0x84] };
         let available = if self.recursion { 0x80 } else { 0 };
         let flags = match self.reply {
             None => [recursion, 0],
-            Some(_) => [authority, available | if denied { 3 } else { 0 }],
+            Some(_) => [authority, available | code],
         };
         let (answers, authorities) = match self.reply {
-            None => (0, 0),
+            None | Some(Reply::Refused) => (0, 0),
             Some(Reply::Address(..)) => (1, 0),
-            Some(Reply::Missing { .. } | Reply::Empty { .. }) => (0, 1),
+            Some(Reply::Missing { gap, .. }) => (0, 1 + u8::from(gap.is_some())),
+            Some(Reply::Empty { .. }) => (0, 1),
         };
         frame.extend_from_slice(&self.id.to_be_bytes());
         frame.extend_from_slice(&flags);
@@ -132,22 +147,50 @@ impl Message<'_> {
         frame.extend_from_slice(&self.kind.to_be_bytes());
         frame.extend_from_slice(&[0, 1]);
         match self.reply {
-            None => {}
+            None | Some(Reply::Refused) => {}
             Some(Reply::Address(address, ttl)) => {
                 frame.extend_from_slice(&[0xC0, 12]);
                 frame.extend_from_slice(&self.kind.to_be_bytes());
                 frame.extend_from_slice(&[0, 1]);
                 frame.extend_from_slice(&ttl.to_be_bytes());
                 if self.kind == AAAA {
-                    // 2001:db8:80::/96 and the other address.
-                    frame.extend_from_slice(&[0, 16, 0x20, 0x01, 0x0D, 0xB8, 0, 0x80, 0, 0, 0, 0, 0, 0]);
+                    // 2001:db8:80::/96 and the other address; nothing for nothing.
+                    let prefix = if address.is_unspecified() { [0; 6] } else { [0x20, 0x01, 0x0D, 0xB8, 0, 0x80] };
+                    frame.extend_from_slice(&[0, 16]);
+                    frame.extend_from_slice(&prefix);
+                    frame.extend_from_slice(&[0; 6]);
                 } else {
                     frame.extend_from_slice(&[0, 4]);
                 }
                 frame.extend_from_slice(&address.octets());
             }
-            Some(Reply::Missing { ttl, minimum } | Reply::Empty { ttl, minimum }) => self.soa(frame, ttl, minimum),
+            Some(Reply::Empty { ttl, minimum }) => self.soa(frame, ttl, minimum),
+            Some(Reply::Missing { ttl, minimum, gap }) => {
+                self.soa(frame, ttl, minimum);
+                if let Some(gap) = gap {
+                    self.nsec(frame, ttl, gap);
+                }
+            }
         }
+    }
+
+    /// The gap of the zone that the name falls into: the name before it, and in the data the next one, which is not compressed.
+    fn nsec(&self, frame: &mut Vec<u8>, ttl: u32, gap: [Label; 2]) {
+        let [before, next] = gap.map(|label| {
+            let letters = label.iter().take_while(|letter| **letter > 0).count();
+            let length = if letters > 0 { vec![letters as u8] } else { vec![] };
+            [length, label[..letters].to_vec()].concat()
+        });
+        frame.extend_from_slice(&before);
+        frame.extend_from_slice(&[0xC0, 12 + 1 + self.name[0]]);
+        frame.extend_from_slice(&NSEC.to_be_bytes());
+        frame.extend_from_slice(&[0, 1]);
+        frame.extend_from_slice(&ttl.to_be_bytes());
+        let zone = &self.name[1 + usize::from(self.name[0])..];
+        // The types of the name before: in window 0, an octet, A.
+        let data = [&next, zone, &[0, 1, 0x40]].concat();
+        frame.extend_from_slice(&(data.len() as u16).to_be_bytes());
+        frame.extend_from_slice(&data);
     }
 
     /// The SOA of the zone, which is what follows the first label.

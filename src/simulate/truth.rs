@@ -74,9 +74,17 @@ pub(super) struct Notes {
     wire: HashMap<(SourceId, FamilyId, Day), Wire>,
     done: HashMap<(SourceId, FamilyId, Day), Done>,
     /// Who was told an address that the worm's owner holds.
-    exposed: BTreeMap<(ListId, u32), BTreeSet<SourceId>>,
+    exposed: BTreeMap<(ListId, u32), Exposed>,
     pub(super) lost: u64,
     pub(super) answers: AnswerCounts,
+}
+
+/// Who was told where a name leads, and when, in nanoseconds.
+struct Exposed {
+    sources: BTreeSet<SourceId>,
+    answers: u64,
+    first: u64,
+    last: u64,
 }
 
 /// Responses for listed names, by what they say.
@@ -90,6 +98,8 @@ pub struct AnswerCounts {
     pub rendezvous: u64,
     /// An honest site's.
     pub site: u64,
+    /// What a resolver says in the place of an answer.
+    pub blocked: u64,
 }
 
 impl Notes {
@@ -121,8 +131,12 @@ impl Notes {
         wire.names.insert(index);
     }
 
-    pub(super) fn exposed(&mut self, source: SourceId, list: ListId, index: u32) {
-        self.exposed.entry((list, index)).or_default().insert(source);
+    pub(super) fn exposed(&mut self, source: SourceId, list: ListId, index: u32, time: u64) {
+        let none = Exposed { sources: BTreeSet::new(), answers: 0, first: time, last: time };
+        let exposed = self.exposed.entry((list, index)).or_insert(none);
+        exposed.sources.insert(source);
+        exposed.answers += 1;
+        exposed.last = exposed.last.max(time);
     }
 
     /// A round that began behind an address.
@@ -243,13 +257,15 @@ impl Notes {
 
     fn rendezvous(&self, lists: &mut Lists) -> Vec<Rendezvous> {
         let mut rows = vec![];
-        for ((list, index), sources) in &self.exposed {
+        for ((list, index), told) in &self.exposed {
             let (family, day) = lists.key(*list);
             let name = crate::name::RawName::take(lists.name(*list, *index)).map(|name| name.to_string());
-            let mut exposed: Vec<IpAddr> = sources.iter().map(|source| self.address(*source)).collect();
+            let mut exposed: Vec<IpAddr> = told.sources.iter().map(|source| self.address(*source)).collect();
             exposed.sort_unstable();
             let family = lists.catalog.family(family).id().to_owned();
-            rows.push(Rendezvous { family, list_day: day.to_string(), name: name.unwrap_or_default(), exposed });
+            let [first_seen, last_seen] = [told.first, told.last].map(|nanos| Timestamp::from_nanos(nanos).to_string());
+            let (name, list_day, answers) = (name.unwrap_or_default(), day.to_string(), told.answers);
+            rows.push(Rendezvous { family, list_day, name, exposed, answers, first_seen, last_seen });
         }
         rows.sort_by(|one, other| (&one.family, &one.list_day, &one.name).cmp(&(&other.family, &other.list_day, &other.name)));
         rows
@@ -332,6 +348,12 @@ pub struct Rendezvous {
     pub name: String,
     /// Who was told, in view.
     pub exposed: Vec<IpAddr>,
+    /// How often, in view.
+    pub answers: u64,
+    /// The first time.
+    pub first_seen: String,
+    /// The last time.
+    pub last_seen: String,
 }
 
 /// One address.

@@ -2,9 +2,10 @@
 
 use super::check::place;
 use super::describe::Clean;
+use super::holders::Sites;
 use super::honest::{Popularity, kind};
 use super::lists::{ListId, Lists};
-use super::network::{Question, Sites, Subject};
+use super::network::{Question, Subject};
 use super::random::{Random, Shuffle, mix};
 use super::truth::{Notes, Role, SourceId};
 use super::value::{DAY, SECOND};

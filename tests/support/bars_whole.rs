@@ -352,6 +352,10 @@ pub fn other_rows() -> Vec<Row> {
             + &alike(C, (hosts, 1), "upstream", "aggressive_nsec = true", "first_round_within = \"17h\"");
         add(&format!("C, {share} of zones denied from signed gaps"), &told(&day(&text), 25, &[C], 0.0), C, hosts);
     }
+    // Nothing to compare with, and the resolver makes use of it.
+    let text = "[answers]\nnegative_ttl = 10800\nsigned = { share = 1, names = [300, 300] }\n".to_owned()
+        + &alike(C, (300, 1), "upstream", "aggressive_nsec = true", "first_round_within = \"17h\"");
+    add("C, all zones alike, denied from signed gaps", &told(&day(&text), 25, &[C], 0.0), C, 300);
     let chain = "[answers]\nnegative_ttl = 900\n".to_owned()
         + &resolver("far", "192.0.2.53", "both", "")
         + &resolver("middle", "192.0.2.54", "both", "upstream = \"far\"")

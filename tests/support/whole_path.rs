@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicBool;
 use dgawatch::decode;
 use dgawatch::dga::Catalog;
 use dgawatch::export::ReportFormat;
-use dgawatch::ledger::Masking;
+use dgawatch::ledger::{CLIENTS, Masking};
 use dgawatch::pipeline::{Settings, replay};
 use dgawatch::simulate::{Description, Population, Truth};
 use dgawatch::source::{Input, Limits};
@@ -119,6 +119,7 @@ fn read(capture: &Path, families: &[&str], lost: f64) -> Vec<u8> {
         skew: 1,
         max_sources: 1 << 20,
         lost,
+        clients: CLIENTS,
         decode: decode::Config::new(&[], &[]),
         patterns: Default::default(),
         series: None,

@@ -214,3 +214,43 @@ fn names_that_are_none() {
     let reply = Reply::read(message).unwrap();
     assert_eq!((reply.addresses.len(), reply.servers.len()), (1, 0), "{reply:?}");
 }
+
+/// A denial with the gap of a signed zone, of either kind; with opt-out nothing follows from it, nor from half a message.
+#[test]
+fn denials_that_name_a_gap() {
+    let denial = |records: &[(u16, &[u8])]| {
+        let mut octets = vec![0, 7, 0x81, 0x83, 0, 1, 0, 0, 0, records.len() as u8, 0, 0];
+        octets.extend(b"\x05abcde\x02ws\x00\x00\x01\x00\x01");
+        for (kind, data) in records {
+            octets.extend(b"\xC0\x12");
+            octets.extend(kind.to_be_bytes());
+            octets.extend([0, 1, 0, 0, 0, 60, 0, data.len() as u8]);
+            octets.extend(*data);
+        }
+        octets
+    };
+    let soa: (u16, &[u8]) = (SOA, b"\x00\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00\x05");
+    let nsec: (u16, &[u8]) = (NSEC, b"\x01b\x02ws\x00\x00\x01\x40");
+    let (closed, open): ((u16, &[u8]), (u16, &[u8])) =
+        ((NSEC3, b"\x01\x00\x00\x00\x00\x01x"), (NSEC3, b"\x01\x01\x00\x00\x00\x01x"));
+    for (records, expected) in [
+        (&[][..], Told::Missing),
+        (&[soa], Told::Missing),
+        (&[soa, nsec], Told::MissingInGap),
+        (&[nsec, soa], Told::MissingInGap),
+        (&[soa, closed, closed], Told::MissingInGap),
+        (&[soa, closed, open], Told::Missing),
+        (&[soa, (NSEC3, b"\x01")], Told::Missing),
+    ] {
+        let octets = denial(records);
+        assert_eq!(told(&octets), expected, "{records:?}");
+        // Cut, a message says no more than that there is no such name.
+        for end in HEADER..octets.len() {
+            assert_eq!(told(&octets[..end]), Told::Missing, "{records:?} up to {end}");
+        }
+    }
+    // The same says nothing where the name exists.
+    let mut exists = denial(&[soa, nsec]);
+    exists[3] = 0x80;
+    assert_eq!(told(&exists), Told::Nothing);
+}

@@ -212,6 +212,7 @@ struct Family<'a> {
     hosts: Option<Hosts>,
     answers: BTreeMap<&'static str, u64>,
     rendezvous: u64,
+    unsolicited: u64,
     exposed: u64,
 }
 
@@ -235,6 +236,7 @@ pub(super) fn families(snapshot: &Snapshot) -> Families<'_> {
         hosts: found.hosts.map(|(low, best, high)| Hosts { low, best, high }),
         answers: found.answers.iter().copied().collect(),
         rendezvous: found.rendezvous,
+        unsolicited: found.unsolicited,
         exposed: found.exposed,
     });
     Families { families: families.collect() }
@@ -258,6 +260,7 @@ struct LiveName<'a> {
     first_seen: String,
     last_seen: String,
     answers: u64,
+    unsolicited: u64,
     asked: u32,
     exposed: u64,
     exposed_infected: u64,
@@ -278,6 +281,7 @@ pub(super) fn rendezvous(snapshot: &Snapshot) -> Rendezvous<'_> {
         first_seen: name.first_seen.to_string(),
         last_seen: name.last_seen.to_string(),
         answers: name.answers,
+        unsolicited: name.unsolicited,
         asked: name.asked,
         exposed: name.exposed,
         exposed_infected: name.infected_count,

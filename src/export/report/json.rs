@@ -36,6 +36,7 @@ struct List<'a> {
 #[derive(Serialize)]
 struct Verdicts {
     names_needed: u16,
+    clients: u64,
     expected_false: f64,
     set_aside: u32,
     background: &'static str,
@@ -193,6 +194,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let family = report.catalog.family(id);
         let verdicts = report.standards.get(&(id, list_day)).map(|standard| Verdicts {
             names_needed: standard.needed,
+            clients: standard.clients,
             expected_false: standard.expected_false,
             set_aside: standard.set_aside,
             background: if standard.measured { "measured" } else { "assumed" },

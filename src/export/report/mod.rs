@@ -252,7 +252,7 @@ impl Report {
 
     /// Sums up each of its lists as an event.
     pub fn tell(&self, events: &mut Events<'_>) {
-        events.summaries(self.lists.iter().copied(), &self.rows);
+        events.summaries(self.lists.iter().copied(), &self.rows, &self.live.lists);
     }
 
     /// What was read of each capture.

@@ -1,46 +1,41 @@
 //! Where listed names lead, and who was told: what a report says first.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use serde::Serialize;
 
 use super::json::rows;
-use super::text::{count, minute, wrapped};
+use super::text::{count, grouped, minute, wrapped};
 use super::{ListNames, Report};
 use crate::day::Day;
 use crate::dga::FamilyId;
 use crate::export::{Resolution, write_cof};
-use crate::ledger::{AnswerKind, Evidence, Exposure, Key, Learned, Ledger, LiveName, Rendezvous, Unkept, Verdict};
+use crate::ledger::{AnswerKind, Evidence, Exposure, Key, Learned, Ledger, LiveList, LiveName, Rendezvous, Unkept, Verdict};
 
 /// Clients and addresses of a name that the text shows.
 const SHOWN: usize = 10;
+
+/// What has to be known where no answer has its query.
+pub(super) const UNSOLICITED: &str = "None of these answers has a query that was seen. Where queries take another way that is so of all of them; else they are forged.";
 
 /// Where names lead.
 pub(super) struct Live {
     names: Vec<(LiveName, Rendezvous)>,
     learned: Vec<Learned>,
     unkept: Unkept,
-    /// Who was told where a name leads that is not taken for somebody's, nor its address for a sinkhole.
-    exposed: BTreeSet<Key>,
+    /// What names lead to that are not taken for somebody's, nor their addresses for sinkholes.
+    pub(super) lists: BTreeMap<(FamilyId, Day), LiveList>,
 }
 
 impl Live {
     pub(super) fn take(ledger: &mut Ledger) -> Self {
         let (learned, unkept, names) = (ledger.learned(), ledger.unkept(), ledger.take_live_names());
-        let alarming = names.iter().filter(|(name, _)| is_alarming(name));
-        let keys = alarming.flat_map(|(name, rendezvous)| {
-            let (family, list_day) = (name.family, name.list_day);
-            rendezvous.exposed().map(move |(source, _)| Key { family, list_day, source })
-        });
-        Self { exposed: keys.collect(), names, learned, unkept }
+        let lists = LiveList::of_all(names.iter().map(|(name, rendezvous)| (*name, rendezvous)));
+        Self { lists, names, learned, unkept }
     }
-}
-
-const fn is_alarming(name: &LiveName) -> bool {
-    matches!(name.kind, AnswerKind::Unknown) && !name.set_aside
 }
 
 /// A name that leads somewhere.
@@ -63,7 +58,7 @@ impl Row<'_> {
 
     /// Whether it is the alarm that matters, and not somebody's name or a sinkhole.
     pub(super) const fn is_alarming(&self) -> bool {
-        is_alarming(self.facts)
+        self.facts.is_alarming()
     }
 
     /// Infected sources that were told.
@@ -110,7 +105,7 @@ impl Report {
 
     /// Whether a source was told where a name of a list leads.
     pub(super) fn is_exposed(&self, key: &Key) -> bool {
-        self.live.exposed.contains(key)
+        self.live.lists.get(&(key.family, key.list_day)).is_some_and(|list| list.exposed.contains(&key.source))
     }
 
     /// Infected sources that were told where a name leads; of one family or of all.
@@ -147,6 +142,7 @@ struct Json<'a> {
     first_seen: String,
     last_seen: String,
     answers: u64,
+    unsolicited: u64,
     asked: u32,
     exposed: Vec<Client>,
     exposed_left_out: u64,
@@ -160,6 +156,7 @@ struct Client {
     first_seen: String,
     last_seen: String,
     answers: u64,
+    unsolicited: u64,
     source_port: u16,
     transport: &'static str,
 }
@@ -188,6 +185,7 @@ pub(super) fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()>
         first_seen: row.rendezvous.first_seen.to_string(),
         last_seen: row.rendezvous.last_seen.to_string(),
         answers: row.rendezvous.answers,
+        unsolicited: row.rendezvous.unsolicited,
         asked: row.facts.asked,
         exposed: row.exposed.iter().map(client).collect(),
         exposed_left_out: row.rendezvous.exposed_left_out,
@@ -215,6 +213,7 @@ fn client((source, exposure, evidence): &(IpAddr, &Exposure, Option<&Evidence>))
         first_seen: exposure.first_seen.to_string(),
         last_seen: exposure.last_seen.to_string(),
         answers: exposure.answers,
+        unsolicited: exposure.unsolicited,
         source_port: exposure.port,
         transport: exposure.transport.label(),
     }
@@ -234,6 +233,9 @@ pub(super) fn write_text(report: &Report, top: usize, out: &mut dyn Write) -> io
         let verb = if alarms.len() == 1 { "leads" } else { "lead" };
         writeln!(out)?;
         wrapped(0, &format!("RENDEZVOUS: {names} {verb} to no known sinkhole; {lead}."), out)?;
+    }
+    if !alarms.is_empty() && alarms.iter().all(|row| row.rendezvous.is_unsolicited()) {
+        wrapped(0, UNSOLICITED, out)?;
     }
     let shown = if top == 0 { alarms.len() } else { top.min(alarms.len()) };
     alarms[..shown].iter().try_for_each(|row| alarm(row, out))?;
@@ -271,8 +273,13 @@ fn alarm(row: &Row<'_>, out: &mut dyn Write) -> io::Result<()> {
     let infected: Vec<String> = row.infected().map(|source| source.to_string()).collect();
     let told = format!("asked for by {}, told to {}", count(row.facts.asked.into(), "source"), row.exposed.len());
     match infected.len() {
-        0 => wrapped(4, &format!("{told}, none of them infected"), out),
-        _ => wrapped(4, &format!("{told}, of these infected: {}", some(infected.into_iter(), false)), out),
+        0 => wrapped(4, &format!("{told}, none of them infected"), out)?,
+        _ => wrapped(4, &format!("{told}, of these infected: {}", some(infected.into_iter(), false)), out)?,
+    }
+    match rendezvous.unsolicited {
+        0 => Ok(()),
+        _ if rendezvous.is_unsolicited() => wrapped(4, "unsolicited: no query was seen that it answers", out),
+        some => wrapped(4, &format!("{} of {} unsolicited", grouped(some), count(rendezvous.answers, "answer")), out),
     }
 }
 

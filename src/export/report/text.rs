@@ -167,6 +167,9 @@ fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, 
         let needed = format!("  a verdict takes {} names{aside}", standard.needed);
         wrapped(2, needed.trim_start(), out)?;
     }
+    if let Some(rounds) = report.census.rounds.get(&(key.family, key.list_day)) {
+        wrapped(2, &format!("rounds of infected hosts: {rounds}"), out)?;
+    }
     let figures = ["verdict ", "names", "queries", "replies", "first seen ", "last seen  "];
     writeln!(
         out,

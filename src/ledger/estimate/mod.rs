@@ -97,6 +97,8 @@ pub enum Caveat {
     RefusedLeftOut,
     /// Suffixes of which a resolver answers from signed gaps (RFC 8198) are left out.
     SignedGaps,
+    /// Most zones are signed such that a resolver can deny names from their gaps (RFC 8198): whether it does cannot be seen.
+    MaybeGaps,
 }
 
 impl Caveat {
@@ -113,6 +115,7 @@ impl Caveat {
             Self::LearnedLifetime => "cache lifetime seen from lookups, not from answers",
             Self::RefusedLeftOut => "sources whose number is not known are left out",
             Self::SignedGaps => "suffixes that lack names, as if answered from signed gaps (RFC 8198), are left out",
+            Self::MaybeGaps => "zones are signed: if the resolver answers from their gaps (RFC 8198), hosts are more",
         }
     }
 }
@@ -228,6 +231,12 @@ impl Estimate {
             self.caveats.insert(place, caveat);
         }
         self
+    }
+
+    /// The same without upper bound: there may be any number more.
+    #[must_use]
+    pub fn without_bound(self) -> Self {
+        Self { high: f64::INFINITY, ..self }
     }
 
     /// The same, which is at least `hosts`: each of them was seen.

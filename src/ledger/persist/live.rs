@@ -70,6 +70,7 @@ fn write_rendezvous<W: Write>(out: &mut Encoder<'_, W>, rendezvous: &Rendezvous)
         first_seen,
         last_seen,
         answers,
+        unsolicited,
         addresses,
         addresses_left_out,
         lifetime,
@@ -79,16 +80,17 @@ fn write_rendezvous<W: Write>(out: &mut Encoder<'_, W>, rendezvous: &Rendezvous)
     } = rendezvous;
     let lifetime = u64::from(*lifetime);
     write_times(out, *first_seen, *last_seen)?;
-    let counts = [*answers, *addresses_left_out, *exposed_left_out, lifetime, addresses.len() as u64];
+    let counts = [*answers, *unsolicited, *addresses_left_out, *exposed_left_out, lifetime, addresses.len() as u64];
     counts.into_iter().try_for_each(|number| out.number(number))?;
     addresses.iter().try_for_each(|address| out.address(*address))?;
     out.number(servers.len() as u64)?;
     servers.iter().try_for_each(|server| out.text(server))?;
     out.number(exposed.len() as u64)?;
-    for (source, Exposure { first_seen, last_seen, answers, port, transport }) in exposed {
+    for (source, Exposure { first_seen, last_seen, answers, unsolicited, port, transport }) in exposed {
         out.address(*source)?;
         write_times(out, *first_seen, *last_seen)?;
         out.number(*answers)?;
+        out.number(*unsolicited)?;
         out.number((*port).into())?;
         out.octets(&[u8::from(*transport == Transport::Tcp)])?;
     }
@@ -97,7 +99,8 @@ fn write_rendezvous<W: Write>(out: &mut Encoder<'_, W>, rendezvous: &Rendezvous)
 
 fn read_rendezvous(from: &mut Decoder<'_>) -> Option<Rendezvous> {
     let (first_seen, last_seen) = read_times(from)?;
-    let (answers, addresses_left_out, exposed_left_out) = (read_count(from)?, read_count(from)?, read_count(from)?);
+    let (answers, unsolicited) = read_answers(from)?;
+    let (addresses_left_out, exposed_left_out) = (read_count(from)?, read_count(from)?);
     let lifetime = from.small()?;
     let mut addresses = vec![];
     for _ in 0..from.number()?.min(MOST_ADDRESSES as u64 + 1) {
@@ -112,14 +115,16 @@ fn read_rendezvous(from: &mut Decoder<'_>) -> Option<Rendezvous> {
     for _ in 0..from.number()? {
         let source = from.address()?;
         let (first_seen, last_seen) = read_times(from)?;
-        let (answers, port) = (read_count(from)?, from.small()?);
-        exposed.insert(source, Exposure { first_seen, last_seen, answers, port, transport: read_transport(from)? });
+        let (answers, unsolicited) = read_answers(from)?;
+        let (port, transport) = (from.small()?, read_transport(from)?);
+        exposed.insert(source, Exposure { first_seen, last_seen, answers, unsolicited, port, transport });
     }
     let kept = addresses.len() <= MOST_ADDRESSES && servers.len() <= MOST_SERVERS && !addresses.is_empty();
     kept.then_some(Rendezvous {
         first_seen,
         last_seen,
         answers,
+        unsolicited,
         addresses,
         addresses_left_out,
         lifetime,
@@ -127,4 +132,10 @@ fn read_rendezvous(from: &mut Decoder<'_>) -> Option<Rendezvous> {
         exposed,
         exposed_left_out,
     })
+}
+
+/// How many answers there were, and how many of them nobody was seen to ask for.
+fn read_answers(from: &mut Decoder<'_>) -> Option<(u64, u64)> {
+    let (answers, unsolicited) = (read_count(from)?, read_count(from)?);
+    (unsolicited <= answers).then_some((answers, unsolicited))
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::decode::Reply;
 use crate::ledger::source_key::{Prefix, PseudonymKey};
-use crate::ledger::{Answer, Hit, Sighting, Sinkholes};
+use crate::ledger::{Answer, CLIENTS, Hit, Sighting, Sinkholes};
 use crate::watchlist::Match;
 
 const FAMILIES: [&str; 4] = ["conficker-a", "conficker-b", "synthetic:100000", "ours"];
@@ -34,7 +34,7 @@ impl House {
     }
 
     const fn context(&self) -> Context<'_> {
-        Context { catalog: &self.catalog, patterns: &self.patterns, masking: &self.masking }
+        Context { catalog: &self.catalog, patterns: &self.patterns, masking: &self.masking, clients: CLIENTS }
     }
 
     fn written(&self, ledger: &Ledger) -> Vec<u8> {
@@ -102,7 +102,11 @@ fn some() -> Ledger {
         ledger.add(&hit(n % 8 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007));
     }
     for n in 0..40_u32 {
-        ledger.answer(&answer(n % 9 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007), &Sinkholes::default());
+        ledger.answer(
+            &answer(n % 9 * 3_333, n as FamilyId % 4, n * 7_919, u64::from(n) * 1_000_000_007),
+            n % 3 == 0,
+            &Sinkholes::default(),
+        );
     }
     ledger.note_recent(Timestamp::from_parts(50, 0));
     ledger.note_recent(Timestamp::from_parts(70, 0));
@@ -129,7 +133,7 @@ proptest! {
             ledger.note(&Sighting { source, time, response, pattern: ids[pattern] });
         }
         for (source, family, index, nanos) in answers {
-            ledger.answer(&answer(source, family, index, nanos), &Sinkholes::default());
+            ledger.answer(&answer(source, family, index, nanos), nanos % 3 == 0, &Sinkholes::default());
         }
         ledger.note_recent(Timestamp::from_nanos(1 << 60));
         let octets = house.written(&ledger);

@@ -48,7 +48,7 @@ fn the_worst_address_decides() {
         (9, &["198.51.100.7"], AnswerKind::Owned),
         (3, &["2a00::7", "203.0.113.1"], AnswerKind::Unknown),
     ] {
-        let (kind, revelation) = ledger.answer(&answer(1, index, 5, addresses), &table());
+        let (kind, revelation) = ledger.answer(&answer(1, index, 5, addresses), true, &table());
         assert_eq!(kind, expected, "{addresses:?}");
         assert_eq!(revelation.is_some(), kind == AnswerKind::Unknown, "{addresses:?}");
     }
@@ -69,7 +69,7 @@ fn what_is_known_of_a_name() {
     ] {
         let answer = answer(source, 4, second, addresses);
         ledger.add(&hit(&answer));
-        let (_, revelation) = ledger.answer(&answer, &table());
+        let (_, revelation) = ledger.answer(&answer, true, &table());
         told.push(revelation.map(|revelation| {
             let Revelation { name, is_new, exposed, verdict, learned, .. } = revelation;
             (name.asked, is_new, exposed.map(|(source, _)| source), verdict, learned)
@@ -102,7 +102,7 @@ fn many_names_at_one_address_are_a_sinkhole_and_told_of_first() {
     }
     let mut told = 0;
     for index in 10..60 {
-        let (kind, revelation) = ledger.answer(&answer(index % 5, index, u64::from(index), &["198.51.100.7"]), &table());
+        let (kind, revelation) = ledger.answer(&answer(index % 5, index, u64::from(index), &["198.51.100.7"]), true, &table());
         let learned = revelation.as_ref().and_then(|revelation| revelation.learned);
         told += usize::from(revelation.is_some_and(|revelation| revelation.is_new));
         assert_eq!(kind, if index < 30 { AnswerKind::Unknown } else { AnswerKind::Learned }, "{index}");
@@ -110,7 +110,7 @@ fn many_names_at_one_address_are_a_sinkhole_and_told_of_first() {
     }
     assert_eq!(told, 20);
     // Another address in the same response is no sinkhole for that.
-    assert_eq!(ledger.answer(&answer(1, 90, 99, &["198.51.100.7", "198.51.100.8"]), &table()).0, AnswerKind::Unknown);
+    assert_eq!(ledger.answer(&answer(1, 90, 99, &["198.51.100.7", "198.51.100.8"]), true, &table()).0, AnswerKind::Unknown);
     let learned = ledger.learned();
     assert_eq!((learned.len(), learned[0].names, learned[0].answers), (1, 20, 31));
     let kinds: Vec<AnswerKind> = ledger.live_names().map(|(name, _)| name.kind).collect();
@@ -120,18 +120,18 @@ fn many_names_at_one_address_are_a_sinkhole_and_told_of_first() {
     let day = |days: i32| Day::EPOCH.plus(days);
     ledger.retire(&[day(1)], day(1));
     assert_eq!((ledger.live_names().count(), ledger.learned().len()), (0, 1));
-    assert_eq!(ledger.answer(&answer(1, 300, 100, &["198.51.100.7"]), &table()).0, AnswerKind::Learned);
+    assert_eq!(ledger.answer(&answer(1, 300, 100, &["198.51.100.7"]), true, &table()).0, AnswerKind::Learned);
     ledger.retire(&[day(40)], day(40));
     assert!(ledger.learned().is_empty());
-    assert_eq!(ledger.answer(&answer(1, 300, 100, &["198.51.100.7"]), &table()).0, AnswerKind::Unknown);
+    assert_eq!(ledger.answer(&answer(1, 300, 100, &["198.51.100.7"]), true, &table()).0, AnswerKind::Unknown);
 }
 
 #[test]
 fn few_names_at_one_address_stay_an_alarm() {
     let mut ledger = Ledger::new(10);
     for index in 20..27 {
-        assert_eq!(ledger.answer(&answer(1, index, 5, &["198.51.100.7"]), &table()).0, AnswerKind::Unknown);
-        assert_eq!(ledger.answer(&answer(2, index, 5, &["198.51.100.7"]), &table()).0, AnswerKind::Unknown);
+        assert_eq!(ledger.answer(&answer(1, index, 5, &["198.51.100.7"]), true, &table()).0, AnswerKind::Unknown);
+        assert_eq!(ledger.answer(&answer(2, index, 5, &["198.51.100.7"]), true, &table()).0, AnswerKind::Unknown);
     }
     assert!(ledger.learned().is_empty());
     assert_eq!(ledger.live_names().filter(|(name, _)| name.kind == AnswerKind::Unknown).count(), 7);
@@ -149,7 +149,7 @@ fn floods_are_bounded_and_counted() {
         forged.matched.collision = false;
         forged.reply.addresses = (0..8).map(|place| IpAddr::V4((0xC633_0000_u32 + 8 * n + place).into())).collect();
         forged.reply.servers = (0..4).map(|place| format!("ns{n}-{place}.example")).collect();
-        assert_eq!(live.take(&forged, &table(), &popularity, 250).0, AnswerKind::Unknown);
+        assert_eq!(live.take(&forged, true, &table(), &popularity, 250).0, AnswerKind::Unknown);
     }
     assert_eq!(live.kept().len(), MOST_NAMES);
     assert!(live.kept().values().all(|name| name.addresses.len() <= MOST_ADDRESSES && name.servers.len() <= MOST_SERVERS));
@@ -162,10 +162,10 @@ fn floods_are_bounded_and_counted() {
     // One name alone takes what is left to all, and others are still noted for a few.
     let mut live = LiveNames::default();
     for source in 0..MOST_EXPOSED as u32 + 10 {
-        live.take(&answer(source, 1, 5, &["198.51.100.7"]), &table(), &popularity, 250);
+        live.take(&answer(source, 1, 5, &["198.51.100.7"]), true, &table(), &popularity, 250);
     }
     for source in 0..9 {
-        live.take(&answer(source, 2, 5, &["198.51.100.8"]), &table(), &popularity, 250);
+        live.take(&answer(source, 2, 5, &["198.51.100.8"]), true, &table(), &popularity, 250);
     }
     let exposed: Vec<(usize, u64)> = live.kept().values().map(|name| (name.exposed.len(), name.exposed_left_out)).collect();
     assert_eq!(exposed, [(MOST_EXPOSED, 10), (ALWAYS_EXPOSED, 5)]);
@@ -177,14 +177,55 @@ fn floods_are_bounded_and_counted() {
 fn another_table_takes_alarms_back() {
     let mut ledger = Ledger::new(10);
     for index in 10..18 {
-        ledger.answer(&answer(1, index, 5, &["198.51.100.7"]), &table());
+        ledger.answer(&answer(1, index, 5, &["198.51.100.7"]), true, &table());
     }
-    ledger.answer(&answer(1, 30, 5, &["198.51.100.7", "198.51.100.8"]), &table());
-    ledger.answer(&answer(1, 31, 5, &["198.51.100.9"]), &table());
+    ledger.answer(&answer(1, 30, 5, &["198.51.100.7", "198.51.100.8"]), true, &table());
+    ledger.answer(&answer(1, 31, 5, &["198.51.100.9"]), true, &table());
     assert_eq!((ledger.live_names().count(), ledger.learned().len()), (10, 1));
     ledger.reconsider(&Sinkholes::parse(b"198.51.100.7,sinkhole").unwrap());
     let left: Vec<(u32, &[IpAddr])> =
         ledger.live_names().map(|(name, rendezvous)| (name.index, rendezvous.addresses())).collect();
     assert_eq!(left, [(30, &[address("198.51.100.8")][..]), (31, &[address("198.51.100.9")])]);
     assert!(ledger.learned().is_empty());
+}
+
+/// Answers that nobody was seen to ask for are told of as such, and once more when one is that was.
+#[test]
+fn unsolicited_answers_are_told_apart() {
+    let mut ledger = Ledger::new(10);
+    let query = |source: u32, id: u16| {
+        let mut hit = hit(&answer(source, 4, 40, &[]));
+        (hit.response, hit.told, hit.id) = (false, None, id);
+        hit
+    };
+    // Source 1 is told unasked twice, asks and is told; then source 2 unasked.
+    let mut told = vec![];
+    for (source, solicited) in [(1, false), (1, false), (1, true), (1, true), (2, false), (2, true)] {
+        let (_, revelation) = ledger.answer(&answer(source, 4, 40, &["198.51.100.7"]), solicited, &table());
+        told.push(revelation.map(|revelation| {
+            (revelation.is_new, revelation.unsolicited, revelation.exposed.map(|(_, exposure)| exposure.unsolicited))
+        }));
+    }
+    let first = [Some((true, true, Some(1))), None, Some((true, false, Some(2))), None];
+    assert_eq!(told, [&first[..], &[Some((false, true, Some(1))), Some((false, false, Some(1)))]].concat());
+    let (_, rendezvous) = ledger.live_names().next().unwrap();
+    let counts: Vec<(u64, u64)> = rendezvous.exposed().map(|(_, exposure)| (exposure.answers, exposure.unsolicited)).collect();
+    assert_eq!((rendezvous.answers, rendezvous.unsolicited, rendezvous.is_unsolicited()), (6, 3, false));
+    assert_eq!(counts, [(4, 2), (2, 1)]);
+
+    // The query of one comes after it, over another wire.
+    let mut ledger = Ledger::new(10);
+    let response = hit(&answer(3, 4, 40, &[]));
+    let solicited = ledger.has_query(&response);
+    let (_, revelation) = ledger.answer(&answer(3, 4, 40, &["198.51.100.7"]), solicited, &table());
+    assert!(revelation.is_some_and(|revelation| revelation.unsolicited));
+    assert!(!ledger.note_query(&query(3, 1)), "another id is another query");
+    assert!(!ledger.has_query(&response) && ledger.note_query(&query(3, 0)) && ledger.has_query(&response));
+    let solicit = |ledger: &mut Ledger, source| {
+        let revelation = ledger.solicit(&query(source, 0));
+        revelation.map(|revelation| (revelation.is_new, revelation.unsolicited, revelation.exposed.map(|(source, _)| source)))
+    };
+    assert_eq!(solicit(&mut ledger, 3), Some((true, false, Some(IpAddr::V4(3.into())))));
+    assert_eq!((solicit(&mut ledger, 3), solicit(&mut ledger, 4)), (None, None));
+    assert!(ledger.live_names().all(|(_, rendezvous)| rendezvous.unsolicited == 0 && rendezvous.answers == 1));
 }

@@ -11,7 +11,7 @@ use crate::export::Snapshot;
 use crate::export::http::losses::{Loss, Traffic, losses};
 use crate::export::page::{self, Bar, FamilyRow, bars, counted, days, families, figure, second, share, verdict};
 use crate::export::report::{grouped, size};
-use crate::export::snapshot::{Hour, Interface};
+use crate::export::snapshot::{FamilyCounts, Hour, Interface};
 
 /// Hours of a trend.
 const HOURS: u64 = 48;
@@ -51,8 +51,9 @@ fn lead(snapshot: &Snapshot) -> Markup {
 
 /// Names that lead somewhere, and who was told: the alarm that matters. The section is always there, so that it can be filled.
 fn rendezvous(snapshot: &Snapshot) -> Markup {
-    let (names, exposed) =
-        snapshot.families.iter().fold((0, 0), |(names, exposed), family| (names + family.rendezvous, exposed + family.exposed));
+    let sum = |of: fn(&FamilyCounts) -> u64| snapshot.families.iter().map(of).sum::<u64>();
+    let (names, unsolicited) = (sum(|family| family.rendezvous), sum(|family| family.unsolicited));
+    let exposed = sum(|family| family.exposed);
     html! {
         div #rendezvous data-live {
             @if names > 0 {
@@ -61,6 +62,7 @@ fn rendezvous(snapshot: &Snapshot) -> Markup {
                     p.note {
                         (counted(names, "generated name leads", "generated names lead")) " to no known sinkhole; "
                         (counted(exposed, "infected source was", "infected sources were")) " told so."
+                        @if unsolicited > 0 { " Of " (grouped(unsolicited)) " no query was seen (unsolicited)." }
                     }
                     div.scroll tabindex="0" role="region" aria-label="Rendezvous" {
                         table {
@@ -77,7 +79,8 @@ fn rendezvous(snapshot: &Snapshot) -> Markup {
                                 @for (at, name) in snapshot.rendezvous.iter().enumerate() {
                                     tr {
                                         th.src scope="row" { a.mono id={ "rendezvous-" (at) } href=(link(&name.name)) { (name.name) }
-                                            span.under { (name.family) ", list of " (name.list_day) } }
+                                            span.under { (name.family) ", list of " (name.list_day)
+                                                @if name.unsolicited == name.answers { ", unsolicited" } } }
                                         td.mono { (name.addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
                                         td.wide { (name.family) }
                                         td.n { (grouped(name.exposed)) }

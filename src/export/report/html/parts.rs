@@ -74,6 +74,7 @@ fn lead(report: &Report) -> Markup {
 fn rendezvous(report: &Report) -> Markup {
     let (alarms, _) = report.alarms();
     let exposed = report.infected_and_exposed(None);
+    let unsolicited = alarms.iter().filter(|row| row.rendezvous.is_unsolicited()).count() as u64;
     let joined = |texts: Vec<String>| texts.join(", ");
     html! {
         @if !alarms.is_empty() {
@@ -82,6 +83,7 @@ fn rendezvous(report: &Report) -> Markup {
                 p.note {
                     (counted(alarms.len() as u64, "generated name leads", "generated names lead")) " to no known sinkhole; "
                     (counted(exposed, "infected source was", "infected sources were")) " told so."
+                    @if unsolicited > 0 { " Of " (grouped(unsolicited)) " no query was seen (unsolicited)." }
                     @if alarms.len() > ROWS { " The first " (ROWS) " are here; the JSON report lists all." }
                 }
                 div.scroll tabindex="0" role="region" aria-label="Rendezvous" {
@@ -98,7 +100,8 @@ fn rendezvous(report: &Report) -> Markup {
                             @for row in alarms.iter().take(ROWS) {
                                 tr {
                                     th.src scope="row" { span.mono { (row.name) }
-                                        span.under { (row.family) ", list of " (row.list_day) } }
+                                        span.under { (row.family) ", list of " (row.list_day)
+                                            @if row.rendezvous.is_unsolicited() { ", unsolicited" } } }
                                     td.mono { (joined(row.rendezvous.addresses().iter().map(ToString::to_string).collect())) }
                                     td.wide { (row.rendezvous.servers().join(", ")) }
                                     td.n { (grouped(row.exposed.len() as u64)) }
