@@ -29,15 +29,15 @@ use crate::watchlist::PatternId;
 pub struct Ledger {
     pub(super) rows: Rows,
     /// Octets that names may still take.
-    room: usize,
+    pub(super) room: usize,
     /// Octets that traces may still take.
-    trace_room: usize,
-    saturation: Saturation,
-    sightings: Sightings,
+    pub(super) trace_room: usize,
+    pub(super) saturation: Saturation,
+    pub(super) sightings: Sightings,
     /// By family.
     rules: Vec<Rule>,
     pub(super) popularity: Popularity,
-    servers: Servers,
+    pub(super) servers: Servers,
     recent: Recent,
     pub(super) live: LiveNames,
 }
