@@ -91,6 +91,7 @@ pub(super) struct Name {
     pub(super) first_seen: Moment,
     pub(super) last_seen: Moment,
     pub(super) answers: Tally,
+    pub(super) unsolicited: Tally,
     pub(super) exposed: AtMost<Client, 131_072>,
     pub(super) exposed_left_out: Tally,
 }
@@ -101,6 +102,7 @@ pub(super) struct Client {
     pub(super) first_seen: Moment,
     pub(super) last_seen: Moment,
     pub(super) answers: Tally,
+    pub(super) unsolicited: Tally,
     pub(super) source_port: u16,
     pub(super) transport: Transport,
 }

@@ -192,8 +192,8 @@ impl ReportUnion {
         for (place, row) in head.rendezvous.iter().enumerate() {
             let exposed = row.exposed.iter().map(|client| {
                 let (first_seen, last_seen, port) = (client.first_seen.0, client.last_seen.0, client.source_port);
-                let (answers, transport) = (client.answers.0, client.transport.into());
-                (client.source, Exposure { first_seen, last_seen, answers, port, transport })
+                let (answers, unsolicited, transport) = (client.answers.0, client.unsolicited.0, client.transport.into());
+                (client.source, Exposure { first_seen, last_seen, answers, unsolicited, port, transport })
             });
             let name = PortableName {
                 family: family_of(&self.catalog, &row.family)?,
@@ -202,6 +202,7 @@ impl ReportUnion {
                 first_seen: row.first_seen.0,
                 last_seen: row.last_seen.0,
                 answers: row.answers.0,
+                unsolicited: row.unsolicited.0,
                 addresses: row.addresses.to_vec(),
                 addresses_left_out: row.addresses_left_out.0,
                 lifetime: row.ttl,

@@ -26,6 +26,8 @@ pub struct PortableName {
     pub last_seen: Timestamp,
     /// How often.
     pub answers: u64,
+    /// In how many of these to no query that the same sensor saw.
+    pub unsolicited: u64,
     /// Where it leads.
     pub addresses: Vec<IpAddr>,
     /// Answers with addresses beyond those that are kept.
@@ -49,8 +51,9 @@ impl PortableName {
         }
         let times = |first: Timestamp, last: Timestamp| first <= last;
         let counts = [self.answers, self.addresses_left_out, self.exposed_left_out];
+        let unsolicited = self.unsolicited > self.answers || self.exposed.iter().any(|(_, of)| of.unsolicited > of.answers);
         let exposed = self.exposed.iter().all(|(_, of)| of.answers < MOST && times(of.first_seen, of.last_seen));
-        if !exposed || counts.iter().any(|count| *count >= MOST) || !times(self.first_seen, self.last_seen) {
+        if !exposed || unsolicited || counts.iter().any(|count| *count >= MOST) || !times(self.first_seen, self.last_seen) {
             return Some("has counts or times that cannot be");
         }
         let text = |server: &String| server.len() <= 1_024 && server.bytes().all(|octet| octet.is_ascii_graphic());
@@ -110,6 +113,7 @@ impl LiveNames {
             first_seen: record.first_seen,
             last_seen: record.last_seen,
             answers: 0,
+            unsolicited: 0,
             addresses: vec![],
             addresses_left_out: 0,
             lifetime: u32::MAX,
@@ -120,6 +124,7 @@ impl LiveNames {
         rendezvous.first_seen = rendezvous.first_seen.min(record.first_seen);
         rendezvous.last_seen = rendezvous.last_seen.max(record.last_seen);
         rendezvous.answers = rendezvous.answers.saturating_add(record.answers);
+        rendezvous.unsolicited = rendezvous.unsolicited.saturating_add(record.unsolicited);
         rendezvous.lifetime = rendezvous.lifetime.min(record.lifetime);
         rendezvous.exposed_left_out = rendezvous.exposed_left_out.saturating_add(record.exposed_left_out);
         rendezvous.addresses_left_out = rendezvous.addresses_left_out.saturating_add(record.addresses_left_out);
@@ -195,5 +200,6 @@ impl Exposure {
         }
         self.last_seen = self.last_seen.max(other.last_seen);
         self.answers = self.answers.saturating_add(other.answers);
+        self.unsolicited = self.unsolicited.saturating_add(other.unsolicited);
     }
 }
