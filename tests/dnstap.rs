@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use support::captures::USUAL;
 use support::dnstap::{CLIENT_QUERY, CLIENT_RESPONSE, RESOLVER_QUERY, Told, file, frame, number, octets};
-use support::packets::{at, ethernet, nxdomain, query, udp};
+use support::packets::{at, ethernet, ip, nxdomain, query, tcp, udp};
 use support::{Rng, corpus, dgawatch, dgawatch_with, names, printed};
 use tempfile::TempDir;
 
@@ -327,6 +327,47 @@ fn a_resolver_that_asks_on() {
     assert_eq!(of("10.0.0.7")["role"], "client");
     assert_ne!(of(RESOLVER)["role"], "client", "it answers others");
     assert!(Path::new(&path).exists());
+}
+
+/// What a span port cannot read is counted by its port, plain, tagged or in a tunnel, and an operator's own port comes first.
+#[test]
+fn encrypted_dns_on_a_wire() {
+    let (mut packets, mut expected) = (vec![], HashMap::new());
+    for (client, server) in [("192.0.2.7", RESOLVER), ("2001:db8::7", "2001:db8::53")] {
+        for (is_tcp, port, outcome) in [
+            (true, 853, "dns_tls"),
+            (false, 853, "dns_quic"),
+            (false, 784, "dns_quic"),
+            (false, 8_853, "dns_quic"),
+            (true, 784, "not_dns"),
+            (true, 443, "not_dns"),
+            (false, 443, "not_dns"),
+        ] {
+            let (client, server) = (at(client, 40_000), at(server, port));
+            for (from, to) in [(client, server), (server, client)] {
+                let packet = if is_tcp { tcp(from, to, 1, 0x18, &[0x17; 60]) } else { udp(from, to, &[0x40; 60]) };
+                let version = if from.is_ipv4() { 4 } else { 41 };
+                let tunnel = ip(at("198.51.100.1", 0).ip(), at("198.51.100.2", 0).ip(), version, packet.clone());
+                for frame in [ethernet(&[], &packet), ethernet(&[(0x8100, 7)], &packet), ethernet(&[], &tunnel)] {
+                    packets.push((NOON * 1_000_000_000, frame));
+                    *expected.entry(outcome).or_insert(0) += 1;
+                }
+            }
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("packets");
+    fs::write(&path, USUAL.file(&packets)).unwrap();
+    let path = path.to_str().unwrap();
+    let outcomes = &replay(&[path])["packets"]["outcomes"];
+    assert_eq!(outcomes.as_object().unwrap().values().filter(|count| **count != 0).count(), 3, "{outcomes}");
+    for (outcome, count) in expected {
+        assert_eq!(outcomes[outcome], count, "{outcome}");
+    }
+    let (_, err) = printed(&dgawatch(&["replay", "--quiet", "--strict", path]), 1);
+    assert!(err.contains("--strict"), "{err}");
+    let own = &replay(&["--port", "853", path])["packets"]["outcomes"];
+    assert_eq!((&own["dns_tls"], &own["dns_tcp"]), (&Value::from(0), &Value::from(12)), "{own}");
 }
 
 #[cfg(feature = "live")]
