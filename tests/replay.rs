@@ -295,3 +295,25 @@ fn good_files_beside_bad_ones() {
     assert_eq!(errors.lines().count(), 7, "{errors}");
     assert!(errors.lines().all(|line| line.starts_with("dgawatch: ")), "{errors}");
 }
+
+/// False verdicts are reckoned for the clients that there are; more sources than that count themselves.
+#[test]
+fn clients_of_the_network() {
+    let verdicts = |clients: &[&str]| {
+        let report = replay(&[clients, &["--family", "conficker-b"]].concat(), &["pcaps/subscribers.pcap"], 0);
+        let sources = report["sources"].as_array().unwrap().iter().filter(|row| row["list_day"] == "2009-03-31").count();
+        let list = report["lists"].as_array().unwrap().iter().find(|list| list["list_day"] == "2009-03-31").unwrap().clone();
+        let of = |member: &str| list["verdicts"][member].as_f64().unwrap();
+        (of("clients"), of("names_needed"), of("expected_false"), sources as f64)
+    };
+    let (clients, needed, expected, sources) = verdicts(&[]);
+    assert_eq!((clients, needed), (1e6, 3.0));
+    let (many, needed, more, _) = verdicts(&["--clients", "50000000"]);
+    assert_eq!((many, needed), (5e7, 3.0));
+    assert!((more / expected - 50.0).abs() < 1e-6, "{more} {expected}");
+    let (one, _, fewer, _) = verdicts(&["--clients", "1"]);
+    assert!(one == sources && sources > 1.0, "{one} {sources}");
+    assert!((expected / fewer * sources / 1e6 - 1.0).abs() < 1e-6, "{fewer} {expected}");
+    let (_, errors) = printed(&dgawatch(&["replay", "--clients", "0", "pcaps/subscribers.pcap"]), 2);
+    assert!(errors.contains("--clients"), "{errors}");
+}

@@ -231,8 +231,7 @@ fn denials_that_name_a_gap() {
     };
     let soa: (u16, &[u8]) = (SOA, b"\x00\x00\x00\x00\x00\x01\x00\x00\x00\x02\x00\x00\x00\x03\x00\x00\x00\x04\x00\x00\x00\x05");
     let nsec: (u16, &[u8]) = (NSEC, b"\x01b\x02ws\x00\x00\x01\x40");
-    let (closed, open): ((u16, &[u8]), (u16, &[u8])) =
-        ((NSEC3, b"\x01\x00\x00\x00\x00\x01x"), (NSEC3, b"\x01\x01\x00\x00\x00\x01x"));
+    let [closed, open]: [(u16, &[u8]); 2] = [(NSEC3, b"\x01\x00\x00\x00\x00\x01x"), (NSEC3, b"\x01\x01\x00\x00\x00\x01x")];
     for (records, expected) in [
         (&[][..], Told::Missing),
         (&[soa], Told::Missing),

@@ -17,8 +17,8 @@ const SHORT_LIFETIME: f64 = 1_800.0;
 /// Beyond [`SHORT_LIFETIME`], how far a count may be too high because hosts fall in step with the cache, as a power of e for
 /// each cycle that the lifetime takes; how much of that it is on average; and from how many hosts a lifetime on it fades. Fitted to
 /// simulated populations of 1 to 1,000 hosts and lifetimes of half an hour to half a cycle, whatever part of it.
-const STEP: f64 = 2.5;
-const USUAL_STEP: f64 = 0.35;
+const STEP: f64 = 3.0;
+const USUAL_STEP: f64 = 0.3;
 const MANY: f64 = 40.0;
 
 /// How far resolvers may be off when they let go of a name, in seconds.
