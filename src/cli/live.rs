@@ -13,7 +13,7 @@ use dgawatch::dga::Catalog;
 use dgawatch::export::http::Server;
 use dgawatch::export::{Desk, EventLog, Grouping};
 use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
-use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
+use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, host_name, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
@@ -212,7 +212,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
     let series = Some(arguments.web.series());
     let mut settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
-    let desk = arguments.output.desk(&settings.masking)?;
+    let mut desk = arguments.output.desk(&settings.masking)?;
+    desk.sensor = desk.sensor.or_else(|| Some(host_name()).filter(|name| Desk::is_sensor(name)));
     settings.networks.clone_from(&desk.networks);
     let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let sending = syslog.map(|Syslog { form, sending }| {

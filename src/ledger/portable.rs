@@ -8,6 +8,10 @@
 //! a sensor's own verdict, so that estimates of hosts that rest on lookups, and readers, may differ where a source is
 //! spread over sensors. Verdicts but those of readers, names and all sums do not.
 
+mod names;
+
+pub use self::names::PortableName;
+
 use std::net::IpAddr;
 
 use super::names::{Inserted, Names};

@@ -33,7 +33,7 @@ pub struct Ledger {
     /// Octets that traces may still take.
     pub(super) trace_room: usize,
     pub(super) saturation: Saturation,
-    sightings: Sightings,
+    pub(super) sightings: Sightings,
     /// By family.
     rules: Vec<Rule>,
     pub(super) popularity: Popularity,

@@ -3,6 +3,7 @@
 mod abuse;
 mod csv;
 mod desk;
+mod evidence;
 mod html;
 mod json;
 mod rendezvous;
@@ -63,6 +64,11 @@ pub struct Report {
     /// Where names lead.
     live: Live,
     refused: u64,
+    names_refused: u64,
+    /// Who was seen to answer for listed names.
+    servers: Vec<IpAddr>,
+    /// Addresses that no sensor took for sinkholes, and all together do.
+    learned_together: BTreeSet<(FamilyId, IpAddr)>,
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
@@ -96,7 +102,7 @@ impl Found {
 }
 
 /// What was read of one capture.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CaptureSummary {
     /// As given by the user.
     pub path: String,
@@ -108,6 +114,17 @@ pub struct CaptureSummary {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Why it was not read, or not to its end.
     pub error: Option<String>,
+    /// Where it was read, in a report of several sensors.
+    pub seen_by: Option<SeenBy>,
+}
+
+/// The sensor that read a capture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenBy {
+    /// What it is called, where it has a name.
+    pub sensor: Option<String>,
+    /// The share of packets that it lacked.
+    pub lost: f64,
 }
 
 /// The rows of one family and list day.
@@ -178,7 +195,7 @@ impl Report {
         found: Found,
         days: &BTreeSet<Day>,
         skew: u16,
-        mut ledger: Ledger,
+        ledger: Ledger,
         patterns: Arc<Patterns>,
     ) -> Self {
         let mut lists = BTreeSet::new();
@@ -187,10 +204,23 @@ impl Report {
                 lists.extend(family.calendar().open(*day, *day, skew).map(|list_day| (id, list_day)));
             }
         }
+        Self::of_lists(catalog, captures, found, lists, ledger, patterns)
+    }
+
+    /// The same where it is known against which lists packets were held.
+    pub(super) fn of_lists(
+        catalog: &Catalog,
+        captures: Vec<CaptureSummary>,
+        found: Found,
+        lists: BTreeSet<(FamilyId, Day)>,
+        mut ledger: Ledger,
+        patterns: Arc<Patterns>,
+    ) -> Self {
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
+        let (names_refused, servers) = (ledger.saturation().names_refused, ledger.answering());
         let spans = captures.iter().filter_map(|capture| capture.span);
         let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost: found.lost, names_refused: ledger.saturation().names_refused > 0 };
+        let watched = Watched { span, lost: found.lost, names_refused: names_refused > 0 };
         let standards = ledger.standards();
         let live = Live::take(&mut ledger);
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
@@ -218,6 +248,9 @@ impl Report {
             standards,
             live,
             refused,
+            names_refused,
+            servers,
+            learned_together: BTreeSet::new(),
             patterns,
             sightings,
             sightings_refused,
@@ -230,6 +263,11 @@ impl Report {
     /// Takes lists that are at hand, by family and edition: names of others are computed again.
     pub fn set_lists(&mut self, built: BTreeMap<(FamilyId, Day), Arc<List>>) {
         self.built = built;
+    }
+
+    /// Says which addresses only all sensors together take for sinkholes.
+    pub(super) fn set_learned_together(&mut self, learned: BTreeSet<(FamilyId, IpAddr)>) {
+        self.learned_together = learned;
     }
 
     /// Adds what was counted by hour, for the page and the pictures.
