@@ -7,10 +7,14 @@ pub mod browser;
 pub mod busy;
 pub mod captures;
 pub mod dashboards;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod layers;
 pub mod lists;
 pub mod mmdb;
 pub mod namespace;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod packets;
 pub mod population;
 #[cfg(feature = "live")]
