@@ -11,7 +11,7 @@ mod support;
 
 use std::fs::{self, File, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::fs::{PermissionsExt, chown, chroot, symlink};
 use std::os::unix::net::UnixDatagram;
 #[cfg(feature = "live")]
@@ -351,6 +351,28 @@ fn sends(state: &Path, connect: bool) {
 }
 
 #[test]
+fn calls_of_a_streamer() {
+    in_a_process("calls_of_a_streamer", |state| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let look_up = || ("localhost", port).to_socket_addrs().map(Iterator::count);
+        assert!(look_up().unwrap() > 0);
+        if !calls(Role::Streamer) {
+            return;
+        }
+        // Its connections, on threads that look for hosts; its files.
+        assert!(thread::spawn(look_up).join().unwrap().unwrap() > 0);
+        TcpStream::connect(("127.0.0.1", port)).unwrap().write_all(b"x").unwrap();
+        fs::write(state.join("file"), "x").unwrap();
+        fs::remove_file(state.join("file")).unwrap();
+        assert_refused(TcpListener::bind("127.0.0.1:0"));
+        assert_refused(UnixDatagram::unbound());
+        assert_refused(Command::new("/bin/true").status());
+        everybody_works();
+    });
+}
+
+#[test]
 fn a_port_to_connect_to() {
     in_a_process("a_port_to_connect_to", |_| {
         let [named, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
@@ -369,7 +391,7 @@ fn a_port_to_connect_to() {
 #[test]
 fn threads_narrow_what_main_had() {
     in_a_process("threads_narrow_what_main_had", |state| {
-        if !calls(Role::Main { reopen: false, connect: false }) {
+        if !calls(Role::Main { reopen: false, connect: false, stream: false }) {
             return;
         }
         refuses_what_nobody_may(state);
@@ -389,7 +411,7 @@ fn threads_narrow_what_main_had() {
 #[test]
 fn starting_a_program_is_deadly() {
     let status = run("starting_a_program_is_deadly", |_| {
-        if calls(Role::Main { reopen: true, connect: true }) {
+        if calls(Role::Main { reopen: true, connect: true, stream: true }) {
             let program = c"/bin/true";
             let _ = nix::unistd::execv(program, &[program]);
             unreachable!("not dead");
@@ -439,9 +461,10 @@ fn everything_in_its_order() {
             let mut access = Access::default();
             access.write(state);
             give_up(Some(&user), Keep::Nothing).unwrap();
-            for lacking in
-                [Sandbox::Try.confine_paths(&access), Sandbox::Try.confine_calls(Role::Main { reopen: false, connect: false })]
-            {
+            for lacking in [
+                Sandbox::Try.confine_paths(&access),
+                Sandbox::Try.confine_calls(Role::Main { reopen: false, connect: false, stream: false }),
+            ] {
                 lacking.unwrap().iter().for_each(|lacking| warn(lacking));
             }
             assert_refused(fs::read("/etc/shadow"));

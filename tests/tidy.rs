@@ -13,13 +13,14 @@ const FLOW: [&str; 11] =
 /// Outside crates and the rooms that may name them.
 const HOME: &[(&str, &[&str])] = &[
     ("aho_corasick", &["watchlist"]),
+    ("async_nats", &["export"]),
     ("base64", &["export"]),
     ("bcrypt", &["export"]),
     ("caps", &["process"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
-    ("crc32fast", &["dga", "watchlist", "ledger"]),
+    ("crc32fast", &["dga", "watchlist", "ledger", "export"]),
     ("crossbeam_channel", &["pipeline"]),
     ("csv", &["export"]),
     ("datasketches", &["ledger"]),
@@ -53,6 +54,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("ratatui", &["cli"]),
     ("rc4", &["dga"]),
     ("roaring", &["simulate", "ledger"]),
+    ("rskafka", &["export"]),
     ("rustls", &["export"]),
     ("rustls_native_certs", &["export"]),
     ("seccompiler", &["process"]),

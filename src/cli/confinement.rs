@@ -71,14 +71,15 @@ impl Prepared {
         made.map_err(|error| Failure::Said(format!("directory {} cannot be made: {error}", directory.display())))
     }
 
-    /// Gives everything up, says what stands, and returns how threads confine themselves; `connect` has one of them connect TCP sockets. Before other threads are started, after everything is open.
+    /// Gives everything up, says what stands, and returns how threads confine themselves; `connect` has one of them connect TCP
+    /// sockets, `stream` others send records to streams. Before other threads are started, after everything is open.
     ///
     /// # Errors
     /// A sentence: do not go on then.
-    pub(super) fn enter(&self, access: &Access, connect: bool) -> Result<Sandbox, String> {
+    pub(super) fn enter(&self, access: &Access, connect: bool, stream: bool) -> Result<Sandbox, String> {
         let standing = give_up(self.user.as_ref(), self.keep)?;
         let mut lacking = self.sandbox.confine_paths(access)?;
-        lacking.extend(self.sandbox.confine_calls(Role::Main { reopen: self.keep == Keep::Capture, connect })?);
+        lacking.extend(self.sandbox.confine_calls(Role::Main { reopen: self.keep == Keep::Capture, connect, stream })?);
         say(&format!("runs as {standing}; sandbox: {}", self.sandbox));
         lacking.iter().for_each(|lacking| say(lacking));
         if standing.is_root() {

@@ -21,6 +21,8 @@ use super::families::{Watched, gap};
 use super::names::today;
 use super::reload::Running;
 use super::report::{Matching, Output, all_told};
+#[cfg(feature = "stream")]
+use super::stream::StreamFlags;
 use super::syslog::{Started, Syslog};
 use super::web::Web;
 use super::{Failure, say};
@@ -64,6 +66,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     state: State,
 
+    #[cfg(feature = "stream")]
+    #[command(flatten)]
+    stream: StreamFlags,
+
     #[command(flatten)]
     confinement: Confinement,
 
@@ -95,6 +101,8 @@ impl Arguments {
             lines.push(format!("count sources by {}; labels: {}", by.join(", "), networks.labels().len()));
         }
         lines.extend(self.output.syslog.effect());
+        #[cfg(feature = "stream")]
+        lines.extend(self.stream.effects()?);
         lines.push(format!("serve HTTP on {}", self.web.config().listen.join(", ")));
         lines.push(match &self.state.directory {
             Some(directory) => format!("write the evidence to {} every {} s", directory.display(), self.state.interval),
@@ -135,6 +143,8 @@ impl Arguments {
         }
         self.state.directory.iter().for_each(|directory| access.write(directory));
         self.output.syslog.connects_to().into_iter().for_each(|port| access.connect(port));
+        #[cfg(feature = "stream")]
+        self.stream.let_in(&mut access);
         // A log that is begun anew is another file.
         self.matching.events().and_then(Path::parent).into_iter().for_each(|directory| {
             access.write(if directory.as_os_str().is_empty() { Path::new(".") } else { directory });
@@ -234,12 +244,18 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         log.lock().unwrap_or_else(PoisonError::into_inner).send_to(form);
         sending
     });
+    #[cfg(feature = "stream")]
+    let streams = arguments.stream.prepare()?;
+    #[cfg(feature = "stream")]
+    streams.listen(&mut settings.events)?;
     let stop = signals(stop_on_signals())?;
     let limit = arguments.seconds.map(|seconds| Duration::from_secs(seconds.get().into()));
     let notifier = Notifier::connect().map_err(Failure::Said)?;
     let state = arguments.state.config();
     let prepared = arguments.prepare()?;
     state.as_ref().map_or(Ok(()), |state| prepared.make_directory(&state.directory))?;
+    #[cfg(feature = "stream")]
+    arguments.stream.spool().map_or(Ok(()), |spool| prepared.make_directory(spool))?;
     let access = arguments.access();
 
     // What takes rights comes before they are given up.
@@ -251,8 +267,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     arguments.dnstap.iter().try_for_each(|address| live.receive(address)).map_err(Failure::Said)?;
     let server = Server::bind(arguments.web.config()).map_err(Failure::Said)?;
     let connect = arguments.output.syslog.connects_to().is_some();
-    let sandbox = prepared.enter(&access, connect).map_err(Failure::Said)?;
+    #[cfg(feature = "stream")]
+    let stream = !streams.is_empty();
+    #[cfg(not(feature = "stream"))]
+    let stream = false;
+    let sandbox = prepared.enter(&access, connect, stream).map_err(Failure::Said)?;
     let sending = sending.map(|sending| sending.start(move || confine(sandbox, Role::Sender { connect }))).transpose()?;
+    #[cfg(feature = "stream")]
+    let streams = streams.start(move || confine(sandbox, Role::Streamer))?;
 
     let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
     if let Some(state) = &state {
@@ -300,6 +322,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     stop_serving.store(true, Ordering::Relaxed);
     let served = server.join().unwrap_or_else(|_| Err("the HTTP server died: a fault of dgawatch, told above".to_owned()));
     let sent = sending.is_none_or(Started::end);
+    #[cfg(feature = "stream")]
+    let sent = streams.end() & sent;
     let report = report.with_desk(Desk { networks, ..desk });
     let whole = arguments.output.write(&report)? & all_told(plan.settings()) & sent;
     served.map_err(Failure::Said)?;
@@ -346,6 +370,12 @@ impl Capture {
 const RING: std::ops::RangeInclusive<u64> = 1 << 18..=(2 << 30) - 1;
 
 fn ring_size(text: &str) -> Result<usize, String> {
+    let octets = octets(text).filter(|octets| RING.contains(octets));
+    octets.map(|octets| octets as usize).ok_or_else(|| "give 256k to 2047M".to_owned())
+}
+
+/// A number, or one with k, M or G behind it.
+pub(super) fn octets(text: &str) -> Option<u64> {
     let unit = match text.chars().last() {
         Some('k' | 'K') => 1 << 10,
         Some('m' | 'M') => 1 << 20,
@@ -353,8 +383,7 @@ fn ring_size(text: &str) -> Result<usize, String> {
         _ => 1_u64,
     };
     let number = if unit > 1 { &text[..text.len() - 1] } else { text };
-    let octets = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit)).filter(|octets| RING.contains(octets));
-    octets.map(|octets| octets as usize).ok_or_else(|| "give 256k to 2047M".to_owned())
+    number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 fn reopen(text: &str) -> Result<Reopen, String> {

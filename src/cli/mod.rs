@@ -30,6 +30,8 @@ mod reload;
 mod replay;
 mod report;
 mod simulate;
+#[cfg(feature = "stream")]
+mod stream;
 mod syslog;
 #[cfg(feature = "top")]
 mod top;

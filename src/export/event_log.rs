@@ -11,7 +11,10 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "stream")]
+use super::StreamQueue;
 use super::SyslogForm;
+use super::snapshot::StreamCounts;
 
 /// Octets kept of lines that were not taken.
 const MOST_HELD: usize = 1 << 20;
@@ -41,13 +44,24 @@ pub struct EventLog {
     begun: usize,
     counts: EventCounts,
     syslog: Option<SyslogForm>,
+    #[cfg(feature = "stream")]
+    streams: Vec<(&'static str, StreamQueue)>,
 }
 
 impl EventLog {
     /// One that writes nothing.
     pub const fn unwritten() -> Self {
         let counts = EventCounts { told: 0, written: 0, failures: 0, lost: 0 };
-        Self { path: None, out: None, held: vec![], begun: 0, counts, syslog: None }
+        Self {
+            path: None,
+            out: None,
+            held: vec![],
+            begun: 0,
+            counts,
+            syslog: None,
+            #[cfg(feature = "stream")]
+            streams: vec![],
+        }
     }
 
     /// Sends events as messages too.
@@ -58,6 +72,36 @@ impl EventLog {
     /// Makes messages of events, where they are sent.
     pub const fn syslog(&mut self) -> Option<&mut SyslogForm> {
         self.syslog.as_mut()
+    }
+
+    /// Offers events to a stream too, which is known as `label`.
+    #[cfg(feature = "stream")]
+    pub fn stream_to(&mut self, label: &'static str, queue: StreamQueue) {
+        self.streams.push((label, queue));
+    }
+
+    /// What became of records for streams, by the label of each.
+    pub fn streams(&self) -> Vec<(&'static str, StreamCounts)> {
+        #[cfg(feature = "stream")]
+        let counts = self.streams.iter().map(|(label, queue)| (*label, queue.counts())).collect();
+        #[cfg(not(feature = "stream"))]
+        let counts = vec![];
+        counts
+    }
+
+    /// Whether events are offered to a stream.
+    #[cfg(feature = "stream")]
+    pub(super) const fn is_streamed(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Offers an event, or other JSON, to whoever streams. `key` is what it is about.
+    #[cfg(feature = "stream")]
+    pub(super) fn stream(&self, key: impl FnOnce() -> String, json: &str) {
+        if !self.streams.is_empty() {
+            let key = key();
+            self.streams.iter().for_each(|(_, queue)| queue.put(&key, json));
+        }
     }
 
     /// Whether lines are written.

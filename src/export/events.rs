@@ -10,9 +10,15 @@ use syslog_fmt::Severity;
 use super::Networks;
 use super::event_log::EventLog;
 use super::json;
+#[cfg(feature = "stream")]
+use super::stream::Changes;
 use crate::day::Day;
 use crate::dga::{Catalog, Family, FamilyId};
+#[cfg(feature = "stream")]
+use crate::ledger::Ledger;
 use crate::ledger::{Evidence, Exposure, Key, Learned, LiveList, News, Rendezvous, Revelation, Verdict};
+#[cfg(feature = "stream")]
+use crate::watchlist::List;
 use crate::watchlist::Lists;
 
 /// Names of a source that an event shows: more than it takes to be sure.
@@ -27,6 +33,11 @@ pub struct Events<'a> {
     lists: &'a dyn Lists,
     log: Arc<Mutex<EventLog>>,
     told: BTreeMap<(FamilyId, Day), Told>,
+    #[cfg(feature = "stream")]
+    networks: Option<Arc<Networks>>,
+    /// Evidence that was streamed.
+    #[cfg(feature = "stream")]
+    changes: Changes,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -119,7 +130,16 @@ struct DailySummary<'a> {
 impl<'a> Events<'a> {
     /// Writes to `log`; names come from `lists`, and where sources are from `networks`.
     pub fn new(catalog: &'a Catalog, lists: &'a dyn Lists, networks: Option<&Arc<Networks>>, log: Arc<Mutex<EventLog>>) -> Self {
-        let events = Self { catalog, lists, log, told: BTreeMap::new() };
+        let events = Self {
+            catalog,
+            lists,
+            log,
+            told: BTreeMap::new(),
+            #[cfg(feature = "stream")]
+            networks: networks.cloned(),
+            #[cfg(feature = "stream")]
+            changes: Changes::default(),
+        };
         if let Some(syslog) = events.log().syslog() {
             syslog.know(networks);
         }
@@ -147,6 +167,8 @@ impl<'a> Events<'a> {
         if let Some(syslog) = log.syslog() {
             syslog.source((key, evidence, *verdict), family, &names, &json);
         }
+        #[cfg(feature = "stream")]
+        log.stream(|| subject::source(family.id(), key), &json);
     }
 
     /// Tells what a response made known: a name that leads somewhere, who was told, where so many lead that it is taken for a
@@ -158,7 +180,8 @@ impl<'a> Events<'a> {
         told.exposed += u64::from(exposed.is_some());
         let (rendezvous_told, exposed_told) = (told.rendezvous <= MOST_TOLD, told.exposed <= MOST_TOLD);
         if *is_new && rendezvous_told {
-            self.write(Severity::Warning, "rendezvous", &self.rendezvous(revelation, "rendezvous"));
+            let event = self.rendezvous(revelation, "rendezvous");
+            self.write(Severity::Warning, event.event, &event, || subject::name(event.family, name.list_day, &event.name));
         }
         if let Some((source, Exposure { first_seen, port, transport, .. })) = exposed
             && exposed_told
@@ -171,7 +194,8 @@ impl<'a> Events<'a> {
                 verdict: verdict.map(Verdict::label),
                 ..self.rendezvous(revelation, "exposed")
             };
-            self.write(Severity::Warning, event.event, &event);
+            let key = Key { family: name.family, list_day: name.list_day, source: *source };
+            self.write(Severity::Warning, event.event, &event, || subject::exposed(event.family, &key, &event.name));
         }
         if let Some(Learned { family, address, names, last_seen, .. }) = learned {
             let event = LearnedEvent {
@@ -182,7 +206,7 @@ impl<'a> Events<'a> {
                 address: address.to_string(),
                 names_there: *names,
             };
-            self.write(Severity::Info, event.event, &event);
+            self.write(Severity::Info, event.event, &event, || subject::sinkhole(event.family, &event.address));
         }
     }
 
@@ -249,18 +273,34 @@ impl<'a> Events<'a> {
                 summary.matches += evidence.matches;
                 summary.responses += evidence.responses;
             }
-            self.write(Severity::Info, summary.event, &summary);
+            self.write(Severity::Info, summary.event, &summary, || subject::list(summary.family, list.1));
         }
     }
 
-    /// Writes what is no source's verdict.
-    fn write(&self, severity: Severity, label: &str, event: &impl Serialize) {
+    /// Streams evidence that changed since it was streamed, that of lists in `built`, where anybody streams; it is not in the
+    /// log. Tells whether that was all.
+    #[cfg(feature = "stream")]
+    pub fn evidence(&mut self, ledger: &Ledger, built: &BTreeMap<(FamilyId, Day), Arc<List>>) -> bool {
+        let Self { catalog, changes, networks, log, .. } = self;
+        let log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        !log.is_streamed()
+            || changes.look((ledger, catalog, built), networks.as_deref(), &mut |key, family, json| {
+                log.stream(|| subject::source(family, key), &json);
+            })
+    }
+
+    /// Writes what is no source's verdict. `about` is its key for whoever streams.
+    fn write(&self, severity: Severity, label: &str, event: &impl Serialize, about: impl FnOnce() -> String) {
         let json = line(event);
         let log = &mut *self.log();
         log.append(json.as_bytes());
         if let Some(syslog) = log.syslog() {
             syslog.other(severity, label, &json);
         }
+        #[cfg(feature = "stream")]
+        log.stream(about, &json);
+        #[cfg(not(feature = "stream"))]
+        let _ = about;
     }
 
     fn log(&self) -> MutexGuard<'_, EventLog> {
@@ -290,7 +330,39 @@ pub(super) fn source_event(key: &Key, evidence: &Evidence, verdict: Verdict, fam
     })
 }
 
-fn line(event: &impl Serialize) -> String {
+/// What records are about: the same for all of the same thing, so that the latest says how it is. A word in place of the
+/// source tells others from sources.
+mod subject {
+    use super::{Day, Key};
+
+    /// A source's evidence and verdict.
+    #[cfg(feature = "stream")]
+    pub(super) fn source(family: &str, key: &Key) -> String {
+        format!("{family}/{}/{}", key.list_day, key.source)
+    }
+
+    /// A source that was told where a name leads.
+    pub(super) fn exposed(family: &str, key: &Key, name: &str) -> String {
+        format!("{family}/{}/{}/{name}", key.list_day, key.source)
+    }
+
+    /// A name that leads somewhere.
+    pub(super) fn name(family: &str, list_day: Day, name: &str) -> String {
+        format!("{family}/{list_day}/rendezvous/{name}")
+    }
+
+    /// An address that is a sinkhole.
+    pub(super) fn sinkhole(family: &str, address: &str) -> String {
+        format!("{family}/sinkhole/{address}")
+    }
+
+    /// A list that is over.
+    pub(super) fn list(family: &str, list_day: Day) -> String {
+        format!("{family}/{list_day}")
+    }
+}
+
+pub(super) fn line(event: &impl Serialize) -> String {
     let mut line = vec![];
     json::write(event, &mut line).expect("texts and numbers are JSON, and memory takes everything");
     String::from_utf8(line).expect("JSON is text")

@@ -205,6 +205,19 @@ fn housekeeping(snapshot: &Snapshot, to: &mut Families) {
             to.gauge("dgawatch_output_events_waiting", "Events that wait to be written.", &of, lines.waiting as f64);
         }
     }
+    for (sink, counts) in &snapshot.streams {
+        let of = ("sink", *sink);
+        let outcomes = [("offered", counts.offered), ("found", counts.found), ("sent", counts.sent), ("dropped", counts.dropped)];
+        for (outcome, count) in outcomes {
+            let help = "Records for a stream: offered and found at the start are sent, dropped and waiting.";
+            to.counter("dgawatch_stream_records_total", help, &[of, ("outcome", outcome)], count);
+        }
+        to.gauge("dgawatch_stream_waiting_records", "Records that wait to be sent.", &[of], counts.waiting as f64);
+        to.counter("dgawatch_stream_failures_total", "Attempts to connect or to send that failed.", &[of], counts.failures);
+        to.gauge("dgawatch_stream_spool_bytes", "Octets of the spool on disk.", &[of], counts.spool_bytes as f64);
+        let connected = f64::from(u8::from(counts.is_connected));
+        to.gauge("dgawatch_stream_connected", "1 while there is a connection, as far as is known.", &[of], connected);
+    }
     to.counter("dgawatch_clock_steps_total", "Steps of the system's clock.", &[], snapshot.clock_steps);
     for (result, count) in [("success", snapshot.reloads.done), ("failure", snapshot.reloads.failed)] {
         to.counter("dgawatch_reloads_total", "Reloads of configuration and lists.", &[("result", result)], count);

@@ -24,6 +24,8 @@ mod report;
 pub mod series;
 pub mod snapshot;
 mod state;
+#[cfg(feature = "stream")]
+mod stream;
 mod syslog;
 mod target;
 mod union;
@@ -50,6 +52,12 @@ pub use self::networks::{Grouping, Networks, Origin};
 pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, SeenBy, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
+#[cfg(feature = "nats")]
+pub use self::stream::NatsConfig;
+#[cfg(feature = "kafka")]
+pub use self::stream::{KafkaConfig, KafkaMechanism, KafkaSasl};
+#[cfg(feature = "stream")]
+pub use self::stream::{StreamLink, StreamQueue, StreamSender};
 pub use self::syslog::{
     SyslogCounts, SyslogForm, SyslogLink, SyslogPayload, SyslogQueue, SyslogReceiver, SyslogSender, SyslogTls,
 };

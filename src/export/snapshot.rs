@@ -48,6 +48,8 @@ pub struct Snapshot {
     pub table: Table,
     /// What was written to files, by what it was (`events`, `state`).
     pub outputs: Vec<Output>,
+    /// What became of records for others, by what they are sent to (`nats`, `kafka`).
+    pub streams: Vec<(&'static str, StreamCounts)>,
     /// Steps of the system's clock that were noticed.
     pub clock_steps: u64,
     /// Reloads of configuration and lists.
@@ -301,6 +303,28 @@ pub struct EventLines {
     pub dropped: u64,
     /// Those that wait.
     pub waiting: u64,
+}
+
+/// What became of records: those that were offered and found are those that were sent, were dropped and wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StreamCounts {
+    /// Records that were to be sent.
+    pub offered: u64,
+    /// Records that an earlier run left in the spool.
+    pub found: u64,
+    /// Records that the receiver acknowledged.
+    pub sent: u64,
+    /// Records that went: there was no room, the disk did not take them or give them back, or the receiver will never take
+    /// them.
+    pub dropped: u64,
+    /// Records that wait, in memory and in the spool.
+    pub waiting: u64,
+    /// Attempts to connect and to send that failed.
+    pub failures: u64,
+    /// Octets of the spool on disk.
+    pub spool_bytes: u64,
+    /// Whether there is a connection, as far as is known.
+    pub is_connected: bool,
 }
 
 /// Reloads of configuration and lists.

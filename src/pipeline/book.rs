@@ -117,6 +117,13 @@ impl<'a> Book<'a> {
         }
     }
 
+    /// Streams evidence that changed, where anybody streams; tells whether that was all.
+    #[cfg(feature = "stream")]
+    pub(super) fn stream_evidence(&mut self, shelf: &Shelf) -> bool {
+        let Self { ledger, events, .. } = self;
+        events.as_mut().is_none_or(|events| events.evidence(ledger, &shelf.lists()))
+    }
+
     /// Lets go of the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
     #[cfg(feature = "live")]
     pub(super) fn retire(&mut self, first_open: &[Day], before: Day) {

@@ -78,6 +78,12 @@ impl LiveState<'_, '_> {
         }
     }
 
+    /// Streams evidence that changed since it was streamed, where anybody streams; tells whether that was all.
+    #[cfg(feature = "stream")]
+    pub fn stream_evidence(&mut self) -> bool {
+        self.book.stream_evidence(&self.plan.shelf)
+    }
+
     /// Has `plan` followed from now on. No packet is lost for it, nor what waits to be put together; evidence and counts go on
     /// as far as families, lists and patterns are the same.
     pub fn replace_plan(&mut self, plan: Arc<Plan>) {

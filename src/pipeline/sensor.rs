@@ -38,6 +38,10 @@ const SNAPSHOT: Duration = Duration::from_secs(1);
 /// Looking through all evidence may take this share of the clerk's time, no more.
 const COUNTING_SHARE: u32 = 20;
 
+/// How often evidence that changed is streamed.
+#[cfg(feature = "stream")]
+const EVIDENCE: Duration = Duration::from_secs(60);
+
 /// Sources' series forget old activity so often.
 const AGE: Duration = Duration::from_secs(3_600);
 
@@ -90,6 +94,8 @@ pub struct Sensor {
     next: Instant,
     next_count: Instant,
     next_age: Instant,
+    #[cfg(feature = "stream")]
+    next_evidence: Instant,
     /// The system's clock and the time that went by, when last looked at.
     clocks: (Timestamp, Instant),
     clock_steps: u64,
@@ -198,6 +204,8 @@ impl Sensor {
             next: now,
             next_count: now,
             next_age: now + AGE,
+            #[cfg(feature = "stream")]
+            next_evidence: now + EVIDENCE,
             clocks: (started, now),
             clock_steps: 0,
         };
@@ -301,6 +309,10 @@ impl Sensor {
         }
         if now >= self.next_count {
             state.judge();
+            #[cfg(feature = "stream")]
+            if now >= self.next_evidence {
+                self.next_evidence = now + if state.stream_evidence() { EVIDENCE } else { SNAPSHOT };
+            }
             state.note_recent();
             let sources = sources(state.ledger());
             self.figures = Figures::of(state, &sources);
@@ -341,6 +353,8 @@ impl Sensor {
             let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
             let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
             state.note_recent();
+            #[cfg(feature = "stream")]
+            state.stream_evidence();
             state.retire(&first_open, before);
         }
     }
@@ -382,8 +396,9 @@ impl Sensor {
         });
         let (saturation, unkept) = (state.ledger().saturation(), state.ledger().unkept());
         let reloads = self.board.desk.counts();
-        let mut outputs = vec![];
+        let (mut outputs, mut streams) = (vec![], vec![]);
         if let Some(mut log) = events(state) {
+            streams = log.streams();
             if log.is_written() {
                 let EventCounts { told, written, failures, lost } = log.counts();
                 let lines = Some(EventLines { told, dropped: lost, waiting: told.saturating_sub(written + lost) });
@@ -426,6 +441,7 @@ impl Sensor {
             networks: self.networks.rows(catalog),
             series: state.series().map(|series| series.settle()).unwrap_or_default(),
             outputs,
+            streams,
             clock_steps: self.clock_steps,
             reloads: Reloads { done: reloads.0, failed: reloads.1 },
             overview: self.lookout.overview(),

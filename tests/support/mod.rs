@@ -8,10 +8,14 @@ pub mod busy;
 pub mod captures;
 pub mod dashboards;
 pub mod dnstap;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 pub mod layers;
 pub mod lists;
 pub mod mmdb;
 pub mod namespace;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod packets;
 pub mod population;
 #[cfg(feature = "live")]

@@ -5,7 +5,7 @@ use dgawatch::decode::{Counts, Kind, Messages, Outcome, Transport};
 use dgawatch::export::Snapshot;
 use dgawatch::export::snapshot::{
     Builds, EventLines, FamilyCounts, Interface, LiveName, NetworkSources, OpenList, Output, RecentSources, Reloads,
-    SourceSeries, Table, WindowCounts,
+    SourceSeries, StreamCounts, Table, WindowCounts,
 };
 
 pub fn snapshot() -> Snapshot {
@@ -83,6 +83,19 @@ pub fn snapshot() -> Snapshot {
             failed: 1,
             lines: Some(EventLines { told: 6, dropped: 2, waiting: 1 }),
         }],
+        streams: vec![(
+            "nats",
+            StreamCounts {
+                offered: 9,
+                found: 2,
+                sent: 6,
+                dropped: 1,
+                waiting: 4,
+                failures: 3,
+                spool_bytes: 2_000,
+                is_connected: true,
+            },
+        )],
         clock_steps: 1,
         reloads: Reloads { done: 1, failed: 1 },
         ..Snapshot::default()

@@ -228,28 +228,35 @@ fn datagrams(to: SocketAddr) -> io::Result<UdpSocket> {
 fn identity(receiver: &SyslogReceiver, tls: &SyslogTls) -> Result<(Arc<ClientConfig>, ServerName<'static>), String> {
     let name =
         ServerName::try_from(receiver.host.clone()).map_err(|_| format!("syslog {receiver}: no certificate can name it"))?;
-    let mut roots = RootCertStore::empty();
-    let authorities = certificates(&tls.authorities)?;
-    // Systems' collections hold some that nobody can use any more.
-    let (usable, _) = roots.add_parsable_certificates(authorities);
-    if usable == 0 {
-        return Err(format!("{} holds no certificate of an authority", tls.authorities.display()));
-    }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?
-        .with_root_certificates(roots);
-    let config = match &tls.own {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            let private = PrivateKeyDer::from_pem_slice(&read(key)?)
-                .map_err(|error| format!("{} holds no private key in PEM: {error}", key.display()))?;
-            builder
-                .with_client_auth_cert(certificates(certificate)?, private)
-                .map_err(|error| format!("{} and {} do not make a certificate: {error}", certificate.display(), key.display()))?
+    Ok((Arc::new(tls.client()?), name))
+}
+
+#[cfg(feature = "http")]
+impl SyslogTls {
+    /// How a client trusts, and shows who it is.
+    pub(in crate::export) fn client(&self) -> Result<ClientConfig, String> {
+        let mut roots = RootCertStore::empty();
+        let authorities = certificates(&self.authorities)?;
+        // Systems' collections hold some that nobody can use any more.
+        let (usable, _) = roots.add_parsable_certificates(authorities);
+        if usable == 0 {
+            return Err(format!("{} holds no certificate of an authority", self.authorities.display()));
         }
-    };
-    Ok((Arc::new(config), name))
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("TLS cannot be set up: {error}"))?
+            .with_root_certificates(roots);
+        match &self.own {
+            None => Ok(builder.with_no_client_auth()),
+            Some((certificate, key)) => {
+                let private = PrivateKeyDer::from_pem_slice(&read(key)?)
+                    .map_err(|error| format!("{} holds no private key in PEM: {error}", key.display()))?;
+                builder.with_client_auth_cert(certificates(certificate)?, private).map_err(|error| {
+                    format!("{} and {} do not make a certificate: {error}", certificate.display(), key.display())
+                })
+            }
+        }
+    }
 }
 
 #[cfg(feature = "http")]

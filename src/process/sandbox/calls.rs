@@ -69,6 +69,14 @@ fn alternatives(arguments: Arguments) -> Result<Vec<SeccompRule>, seccompiler::B
         }
         Arguments::Capture => vec![vec![domain(libc::AF_PACKET)], vec![domain(libc::AF_NETLINK)]],
         Arguments::Internet => vec![vec![domain(libc::AF_INET), stream.clone()], vec![domain(libc::AF_INET6), stream]],
+        Arguments::Question => {
+            let datagrams = || (1, Dword, MaskedEq(KIND), libc::SOCK_DGRAM as u64);
+            vec![
+                vec![domain(libc::AF_INET), datagrams()],
+                vec![domain(libc::AF_INET6), datagrams()],
+                vec![domain(libc::AF_NETLINK), (2, Dword, Eq, libc::NETLINK_ROUTE as u64)],
+            ]
+        }
         Arguments::Thread => vec![vec![(0, Qword, MaskedEq(libc::CLONE_THREAD as u64), libc::CLONE_THREAD as u64)]],
         Arguments::Data => vec![vec![(2, Dword, MaskedEq(libc::PROT_EXEC as u64), 0)]],
         Arguments::Ask => vec![vec![(2, Qword, Eq, 0)]],

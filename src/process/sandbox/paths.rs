@@ -17,6 +17,10 @@ const TRIED: ABI = ABI::V6;
 /// Where libpcap reads what the network card lost; the first holds links into the second.
 const STATISTICS: [&str; 2] = ["/sys/class/net", "/sys/devices"];
 
+/// What the C library reads to find hosts.
+const RESOLVER: [&str; 6] =
+    ["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf", "/etc/services"];
+
 /// Directories that hold too much of other people's to be opened for the sake of one file.
 const SHARED: [&str; 17] = [
     "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/opt", "/proc", "/root", "/run", "/srv", "/sys", "/tmp", "/usr",
@@ -54,6 +58,11 @@ impl Access {
     /// Connecting TCP sockets to a port, whatever the host.
     pub fn connect(&mut self, port: u16) {
         self.connect.push(port);
+    }
+
+    /// What the C library reads to find hosts (resolv.conf(5), nsswitch.conf(5), gai.conf(5)).
+    pub fn look_up(&mut self) {
+        RESOLVER.iter().for_each(|file| self.read(*file));
     }
 
     /// Everything but running programs, below a directory that exists.

@@ -16,6 +16,8 @@ pub enum Role {
         reopen: bool,
         /// Events are sent over TCP: there is a [`Role::Sender`] that connects.
         connect: bool,
+        /// Events are sent to a stream: there is a [`Role::Streamer`].
+        stream: bool,
     },
     /// Takes packets: waits for them, reads them, reads the counts of what was lost. Writes to nothing that is not open.
     Worker,
@@ -32,6 +34,9 @@ pub enum Role {
         /// It connects sockets of the internet's. Landlock says to which ports.
         connect: bool,
     },
+    /// Sends records to a stream, from files of its own: connects TCP sockets, to ports that Landlock knows, and asks name servers
+    /// for hosts, on threads that it starts.
+    Streamer,
     /// Serves HTTP on sockets that are open, reads its own settings and certificates, starts threads.
     Http,
 }
@@ -40,7 +45,7 @@ impl Role {
     /// The calls of this role, each with what its arguments must be: one of these.
     pub(super) fn calls(self) -> BTreeMap<c_long, Vec<Arguments>> {
         let parts: &[&[(c_long, Arguments)]] = match self {
-            Self::Main { reopen, connect } => &[
+            Self::Main { reopen, connect, stream } => &[
                 EVERY,
                 WORKER,
                 FILES,
@@ -48,7 +53,8 @@ impl Role {
                 HTTP,
                 MAIN,
                 if reopen { OPENER } else { &[] },
-                if connect { SENDER } else { &[] },
+                if connect || stream { SENDER } else { &[] },
+                if stream { LOOKUP } else { &[] },
             ],
             Self::Worker => &[EVERY, WORKER],
             Self::Receiver => &[EVERY, RECEIVER],
@@ -57,6 +63,7 @@ impl Role {
             Self::Clerk => &[EVERY, FILES, THREADS],
             Self::Sender { connect: false } => &[EVERY],
             Self::Sender { connect: true } => &[EVERY, SENDER],
+            Self::Streamer => &[EVERY, FILES, THREADS, HTTP, SENDER, LOOKUP],
             Self::Http => &[EVERY, HTTP, THREADS],
         };
         let mut calls: BTreeMap<c_long, Vec<Arguments>> = BTreeMap::new();
@@ -77,6 +84,8 @@ pub(super) enum Arguments {
     Capture,
     /// `socket` for TCP over IPv4 or IPv6: what other sockets there are is of no use to whoever sends.
     Internet,
+    /// `socket` for UDP over IPv4 or IPv6, or to ask the kernel about addresses: what getaddrinfo(3) asks with.
+    Question,
     /// `clone` of a thread, not of a process.
     Thread,
     /// `mmap` and `mprotect` of memory that holds no program.
@@ -85,7 +94,7 @@ pub(super) enum Arguments {
     Ask,
 }
 
-use Arguments::{Any, Ask, Capture, Data, Internet, ReadOnly, Thread};
+use Arguments::{Any, Ask, Capture, Data, Internet, Question, ReadOnly, Thread};
 
 /// Memory, time, locks, signals that arrive, descriptors that are open, and the end.
 const EVERY: &[(c_long, Arguments)] = &[
@@ -244,6 +253,10 @@ const SENDER: &[(c_long, Arguments)] = &[
     (libc::SYS_setsockopt, Any),
     (libc::SYS_ioctl, Any),
 ];
+
+/// What the C library does to find a host: reads its files, asks name servers, sorts addresses by what reaches them.
+const LOOKUP: &[(c_long, Arguments)] =
+    &[(libc::SYS_socket, Question), (libc::SYS_bind, Any), (libc::SYS_sendmmsg, Any), (libc::SYS_uname, Any)];
 
 /// What the first thread does beside: asks who we are and how many processors there are.
 const MAIN: &[(c_long, Arguments)] = &[
