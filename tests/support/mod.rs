@@ -12,6 +12,7 @@ pub mod lists;
 pub mod mmdb;
 pub mod namespace;
 pub mod packets;
+pub mod page;
 pub mod population;
 #[cfg(feature = "live")]
 pub mod running;
@@ -20,6 +21,7 @@ pub mod sensor;
 pub mod simulated;
 #[cfg(feature = "http")]
 pub mod syslog;
+pub mod terminal;
 #[cfg(feature = "http")]
 pub mod web;
 
