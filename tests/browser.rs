@@ -11,17 +11,19 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use dgawatch::day::Day;
+use dgawatch::day::{Day, Timestamp};
 use dgawatch::export::Snapshot;
+use dgawatch::export::figures::grouped;
 use dgawatch::export::http::{Config, Listed};
 use serde_json::Value;
 use support::browser::{Browser, chromium};
 use support::busy::{busy, evidence};
 use support::captures::{Packet, USUAL};
 use support::packets::{at, ethernet, query, udp};
+use support::page::columns;
 use support::sensor::snapshot;
 use support::web::{Running, Sensor};
-use support::{dgawatch, names, printed, root};
+use support::{Rng, dgawatch, names, printed, root};
 
 fn running(snapshot: Snapshot) -> Running {
     let lists = vec![Listed { family: "conficker-b".to_owned(), list_day: Day::of(2009, 4, 1), index: 16 }];
@@ -92,6 +94,11 @@ fn looked_at() {
     browser.open(&format!("{}?q=192.0.2.20", home(&server)));
     fits(&mut browser);
     browser.picture("phone-source");
+    accessible(&mut browser, "source, dark, on a phone");
+    browser.open(&format!("{}?q=praat.org", home(&server)));
+    fits(&mut browser);
+    accessible(&mut browser, "name, dark, on a phone");
+    browser.picture("phone-name");
     content(&browser, &server);
 
     // All that a first visit costs.
@@ -154,6 +161,9 @@ fn without_a_stream() {
     drop(server);
     browser.until("!document.getElementById('gone').hidden");
     browser.picture("gone");
+    accessible(&mut browser, "gone");
+    browser.scheme(true);
+    accessible(&mut browser, "gone, dark");
 }
 
 #[test]
@@ -189,7 +199,15 @@ fn searched() {
         browser.open(&format!("{}?q={asked}", home(&server)));
         let text = browser.eval("document.getElementById('main').textContent");
         assert!(text.as_str().unwrap().contains(holds), "{text}");
+        accessible(&mut browser, asked);
     }
+    browser.scheme(true);
+    for asked in ["192.0.2.20", "praat.org", "a..b"] {
+        browser.open(&format!("{}?q={asked}", home(&server)));
+        accessible(&mut browser, &format!("{asked}, dark"));
+        browser.picture(&format!("dark-{asked}"));
+    }
+    browser.scheme(false);
 
     // The same without scripts.
     browser.scripts(false);
@@ -276,6 +294,7 @@ fn the_report_opens_from_disk() {
     let address = format!("file://{}", page.display());
     let mut browser = Browser::start(&program, 1280, 900, false);
     browser.open(&address);
+    browser.until("!document.getElementById('pager').hidden");
     assert_eq!(
         browser
             .eval("[document.querySelector('.figure').textContent, document.querySelectorAll('#rows tbody tr').length]")
@@ -298,9 +317,13 @@ fn the_report_opens_from_disk() {
     assert_eq!(browser.eval("document.querySelector('#rows tbody summary').textContent"), "192.0.2.99");
     browser.scheme(true);
     browser.picture("report-dark");
+    accessible(&mut browser, "report, dark");
+    browser.eval("document.querySelector('#rows details').open = true");
+    accessible(&mut browser, "report, dark, with names");
     browser.resize(390, 844);
     fits(&mut browser);
     browser.picture("report-phone");
+    accessible(&mut browser, "report, dark, on a phone");
     assert_eq!(browser.eval("[document.images.length, document.title === 'pwned']").to_string(), "[0,false]");
     // Without scripts the weightiest are there.
     browser.scripts(false);
@@ -310,31 +333,181 @@ fn the_report_opens_from_disk() {
     assert!(browser.requests.iter().all(|url| *url == address || url == "about:blank"), "{:?}", browser.requests);
 }
 
+/// As many rows as five million packets can give where all clients are infected: 100,000 sources, an eighth of them IPv6, over
+/// six hours, each with one to nine names of Conficker B or C.
+fn many() -> Vec<Packet> {
+    let lists = ["conficker-b", "conficker-c"].map(|family| names(family, "2009-04-01"));
+    let mut random = Rng(1);
+    let mut packets = vec![];
+    for n in 0..100_000_u64 {
+        let (source, resolver) = if n % 8 == 0 {
+            (format!("2001:db8:{:x}:{:x}::{:x}", n >> 8, n & 255, random.below(65_536)), "2001:db8:ffff::53")
+        } else {
+            let host = 10 << 24 | (n * 167 + random.below(167)) as u32;
+            (std::net::Ipv4Addr::from(host).to_string(), "192.0.2.53")
+        };
+        let list = &lists[random.below(2) as usize];
+        for _ in 0..=random.below(9) {
+            let name = &list[random.below(list.len() as u64) as usize];
+            let time = 1_238_565_600_000_000_000 + random.below(21_600_000_000) * 1_000;
+            let asked = query(1, name, 1);
+            packets.push((time, ethernet(&[], &udp(at(&source, 4_000), at(resolver, 53), &asked))));
+        }
+    }
+    packets.sort_unstable();
+    packets
+}
+
+/// The rows of a page, unpacked as its script does: source, family, list day, verdict, names, queries, responses, minutes since
+/// 1970 of first and last, the names that are told.
+fn unpacked(page: &str) -> Vec<Value> {
+    let data = columns(page);
+    let mut row = 0;
+    let mut rows = vec![];
+    let column = |name: &str, row: usize| data[name][row].as_u64().unwrap();
+    for list in data["lists"].as_array().unwrap() {
+        for _ in 0..list[3].as_u64().unwrap() {
+            let first = data["since"].as_u64().unwrap() + column("first", row);
+            let mut place = 0;
+            let told = data["told"][row].as_array().unwrap().iter().map(|distance| {
+                place += distance.as_u64().unwrap() as usize;
+                list[2][place].clone()
+            });
+            let told: Vec<Value> = told.collect();
+            let verdict = ["suspect", "infected"][column("infected", row) as usize];
+            rows.push(serde_json::json!([
+                data["source"][row],
+                list[0],
+                list[1],
+                verdict,
+                column("names", row),
+                column("queries", row),
+                column("responses", row),
+                first,
+                first + column("last", row),
+                told
+            ]));
+            row += 1;
+        }
+    }
+    for name in ["source", "infected", "names", "queries", "responses", "first", "last", "collisions", "told"] {
+        assert_eq!(data[name].as_array().unwrap().len(), row, "{name}");
+    }
+    rows
+}
+
+/// The same rows of the report as JSON.
+fn reported(report: &Value) -> Vec<Value> {
+    let minute = |time: &Value| time.as_str().unwrap().parse::<Timestamp>().unwrap().parts().0 / 60;
+    let row = |row: &Value| {
+        let told: Vec<Value> = row["names"].as_array().unwrap().iter().take(3).cloned().collect();
+        serde_json::json!([
+            row["source"],
+            row["family"],
+            row["list_day"],
+            row["verdict"],
+            row["distinct_names"],
+            row["matches"],
+            row["responses"],
+            minute(&row["first_seen"]),
+            minute(&row["last_seen"]),
+            told
+        ])
+    };
+    report["sources"].as_array().unwrap().iter().map(row).collect()
+}
+
 #[test]
 fn a_hundred_thousand_sources_stay_usable() {
-    let names = names("conficker-b", "2009-03-31");
-    let packet = |n: u32| -> Packet {
-        let source = format!("10.{}.{}.{}", n >> 16, n >> 8 & 255, n & 255);
-        let asked = query(1, &names[n as usize % 250], 1);
-        (
-            1_238_493_600_000_000_000 + u64::from(n) * 100_000_000,
-            ethernet(&[], &udp(at(&source, 4_000), at("192.0.2.53", 53), &asked)),
-        )
-    };
-    let packets: Vec<Packet> = (0..100_000).map(packet).collect();
     let folder = tempfile::tempdir().unwrap();
     let (capture, page) = (folder.path().join("many.pcap"), folder.path().join("many.html"));
+    let packets = many();
     std::fs::write(&capture, USUAL.file(&packets)).unwrap();
-    report(&capture, &page);
-    let octets = std::fs::metadata(&page).unwrap().len();
-    assert!(octets < 10_000_000, "{octets} octets");
+    let [from, to] = [&capture, &page].map(|path| path.to_str().unwrap());
+    let (report, _) = printed(&dgawatch(&["replay", "--quiet", "--format", "json", "--html", to, from]), 0);
+    let rows = reported(&serde_json::from_str(&report).unwrap());
+    assert!(rows.len() >= 100_000, "{} rows", rows.len());
+    let text = std::fs::read_to_string(&page).unwrap();
+    assert!(rows == unpacked(&text), "the page and the report differ");
+    assert!(text.len() <= 2_000_000, "{} octets", text.len());
+
     let Some(program) = chromium() else { return };
     let mut browser = Browser::start(&program, 1280, 900, false);
-    browser.open(&format!("file://{}", page.display()));
-    assert_eq!(browser.eval("document.getElementById('where').textContent"), "1 to 50 of 100,000");
+    let address = format!("file://{}", page.display());
+    let mut times = vec![];
+    for _ in 0..3 {
+        browser.open(&address);
+        let loaded = browser.eval("performance.timing.loadEventEnd - performance.timing.navigationStart");
+        browser.until("!document.getElementById('pager').hidden");
+        let ready = browser.eval("Math.round(performance.now())");
+        times.push(format!("loaded after {loaded} ms, all rows there within {ready} ms"));
+    }
+    let _ = writeln!(
+        std::io::stderr(),
+        "a report of {} packets: {} rows, {} octets; {}",
+        packets.len(),
+        rows.len(),
+        text.len(),
+        times.join("; ")
+    );
+    let of = |first: usize, last: usize| format!("{first} to {last} of {}", grouped(rows.len() as u64));
+    let place = |browser: &mut Browser| browser.eval("document.getElementById('where').textContent");
+    assert_eq!(place(&mut browser), of(1, 50));
     browser.eval("document.getElementById('after').click()");
-    assert_eq!(browser.eval("document.getElementById('where').textContent"), "51 to 100 of 100,000");
-    browser.eval("{ const field = document.getElementById('filter'); field.value = '10.1.134.159'; field.dispatchEvent(new Event('input')); }");
-    assert_eq!(browser.eval("document.getElementById('where').textContent"), "1 to 1 of 1");
+    assert_eq!(place(&mut browser), of(51, 100));
+    accessible(&mut browser, "report, its second page");
+    browser.picture("report-many");
+
+    // One source of all, with the names that the report has.
+    let row = &rows[rows.len() / 2];
+    browser.eval(&format!(
+        "{{ const field = document.getElementById('filter'); field.value = {}; field.dispatchEvent(new Event('input')); }}",
+        row[0]
+    ));
+    browser.eval("document.querySelectorAll('#rows details').forEach(details => details.open = true)");
+    let told = browser.eval(&format!(
+        "[...document.querySelectorAll('#rows tbody tr')].filter(row => row.querySelector('summary').textContent === {})\
+         .map(row => [...row.querySelectorAll('li')].map(name => name.textContent))",
+        row[0]
+    ));
+    assert!(told.as_array().unwrap().contains(&row[9]), "{row}: {told}");
+    accessible(&mut browser, "report, filtered");
+    browser.eval("{ const field = document.getElementById('filter'); field.value = 'no such name'; field.dispatchEvent(new Event('input')); }");
+    assert_eq!(place(&mut browser), "No source is like that.");
+    accessible(&mut browser, "report, nothing found");
+    browser.scheme(true);
+    browser.resize(390, 844);
+    // Some pages of a network, by source, to the last.
+    browser.eval(
+        "{ const field = document.getElementById('filter'); field.value = '10.10.'; field.dispatchEvent(new Event('input')); }",
+    );
+    browser.eval("[...document.querySelectorAll('#rows thead button')][0].click()");
+    browser.eval("while (!document.getElementById('after').disabled) document.getElementById('after').click()");
+    let shown = place(&mut browser);
+    let (_, numbers) = shown.as_str().unwrap().split_once(" to ").unwrap();
+    let (last, all) = numbers.split_once(" of ").unwrap();
+    assert!(last == all && last != "0", "{shown}");
+    fits(&mut browser);
+    accessible(&mut browser, "report, dark, on a phone, its last page");
+    browser.picture("report-many-phone");
     assert_eq!(browser.complaints, Vec::<String>::new());
+    assert!(browser.requests.iter().all(|url| *url == address || url == "about:blank"), "{:?}", browser.requests);
+}
+
+/// A browser that cannot unpack what is packed has the table all the same.
+#[test]
+fn the_report_in_an_older_browser() {
+    let Some(program) = chromium() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let page = folder.path().join("report.html");
+    report(&root().join("pcaps/subscribers.pcap"), &page);
+    let mut browser = Browser::start(&program, 1280, 900, false);
+    browser.before("delete window.DecompressionStream");
+    browser.open(&format!("file://{}", page.display()));
+    browser.until("!document.getElementById('old').hidden");
+    assert_eq!(
+        browser.eval("[document.querySelectorAll('#rows tbody tr').length, document.getElementById('pager').hidden]").to_string(),
+        "[13,true]"
+    );
+    accessible(&mut browser, "report in an older browser");
 }

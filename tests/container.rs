@@ -103,8 +103,7 @@ fn hadolint_is_content() {
 /// The schemas of Kubernetes, where the library that has them is installed.
 #[test]
 fn the_manifest_is_what_kubernetes_takes() {
-    let here = root().join("target/python/bin/python3");
-    let python = if here.exists() { here } else { PathBuf::from("python3") };
+    let python = python();
     let script = "import sys, yaml, kubernetes_validate as k\n\
         for document in yaml.safe_load_all(open(sys.argv[1])): k.validate(document, '1.31', strict=True)";
     if !Command::new(&python)
@@ -117,6 +116,107 @@ fn the_manifest_is_what_kubernetes_takes() {
     }
     let file = root().join("deploy/kubernetes/dgawatch.yaml");
     printed(&Command::new(python).arg("-c").arg(script).arg(file).output().unwrap(), 0);
+}
+
+/// What Helm makes of the chart with some values: its documents by kind, or what it says.
+const RENDER: &str = r#"
+import json, sys, yaml, helm_python as helm
+helm.disable_logging()
+worse = [message for message in helm.lint(sys.argv[1])["messages"] if message["severity"] > 1]
+assert not worse, worse
+with helm.Chart.load(sys.argv[1]) as chart:
+    try:
+        files = chart.render(json.loads(sys.argv[2]), name="dgawatch", namespace="dgawatch")
+        texts = [text for file, text in files.items() if not file.endswith(".txt")]
+        documents = [document for text in texts for document in yaml.safe_load_all(text) if document]
+        print(json.dumps({document["kind"]: document for document in documents}))
+    except helm.HelmRenderError as error:
+        print(json.dumps({"error": str(error)}))
+"#;
+
+/// The chart is made by Helm's own engine, where it is installed, and held against manifest, rules and program.
+#[test]
+fn the_chart_is_the_manifest() {
+    let python = python();
+    let there = |module: &str| {
+        let import = format!("import {module}, yaml");
+        Command::new(&python).args(["-c", &import]).stderr(Stdio::null()).status().is_ok_and(|it| it.success())
+    };
+    if !there("helm_python") {
+        return warn("helm-python-sdk is not installed, so the chart was not rendered: deploy/setup --tests");
+    }
+    let chart = root().join("deploy/helm/dgawatch");
+    let render = |values: Value| -> Value {
+        let output = Command::new(&python).args(["-c", RENDER]).arg(&chart).arg(values.to_string()).output().unwrap();
+        serde_json::from_str(&printed(&output, 0).0).unwrap()
+    };
+    let check = |made: &Value| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dgawatch.toml");
+        fs::write(&file, made["ConfigMap"]["data"]["dgawatch.toml"].as_str().unwrap()).unwrap();
+        printed(&dgawatch(&["check-config", file.to_str().unwrap()]), 0).0
+    };
+
+    let usual = render(json!({}));
+    let [_, settings, set] = manifest();
+    let kinds: Vec<&String> = usual.as_object().unwrap().keys().collect();
+    assert_eq!(kinds, ["ConfigMap", "DaemonSet"]);
+    assert_eq!(usual["DaemonSet"]["spec"]["template"]["spec"], set["spec"]["template"]["spec"]);
+    let text = |of: &Value| of["data"]["dgawatch.toml"].as_str().unwrap().trim().to_owned();
+    assert_eq!(text(&usual["ConfigMap"]), text(&settings));
+    assert!(check(&usual).contains("eth1"));
+
+    let full = render(json!({
+        "interfaces": ["eth1", "eth2"], "listenAddress": "0.0.0.0", "webSecret": "web", "settings": "skew = 2\nprefix = \"24,56\"",
+        "service": {"enabled": true}, "serviceMonitor": {"enabled": true, "endpoint": {"scheme": "https"}},
+        "prometheusRule": {"enabled": true}, "stateHostPath": "/var/lib/dgawatch", "image": {"tag": "x"}
+    }));
+    let pod = &full["DaemonSet"]["spec"]["template"];
+    assert_eq!(pod["spec"]["containers"][0]["image"], "dgawatch:x");
+    assert_eq!(pod["spec"]["containers"][0]["livenessProbe"]["tcpSocket"], json!({"host": "127.0.0.1", "port": 9353}));
+    assert_eq!(pod["spec"]["volumes"][1]["hostPath"]["path"], "/var/lib/dgawatch");
+    // What the sensor reads is mounted from the secret.
+    assert!(text(&full["ConfigMap"]).contains("config.file = \"/etc/dgawatch-web/web.yml\""));
+    assert_eq!(pod["spec"]["volumes"][2], json!({"name": "web", "secret": {"secretName": "web"}}));
+    assert_eq!(pod["spec"]["containers"][0]["volumeMounts"][2]["mountPath"], "/etc/dgawatch-web");
+    // Prometheus finds the service, the service the pods.
+    assert_eq!(full["Service"]["spec"]["selector"], pod["metadata"]["labels"]);
+    assert_eq!(full["Service"]["spec"]["ports"][0]["targetPort"], pod["spec"]["containers"][0]["ports"][0]["name"]);
+    let monitor = &full["ServiceMonitor"]["spec"];
+    for (label, value) in monitor["selector"]["matchLabels"].as_object().unwrap() {
+        assert_eq!(&full["Service"]["metadata"]["labels"][label], value);
+    }
+    assert_eq!(full["Service"]["metadata"]["labels"][monitor["jobLabel"].as_str().unwrap()], "dgawatch");
+    assert_eq!((&monitor["endpoints"][0]["port"], &monitor["endpoints"][0]["scheme"]), (&"http".into(), &"https".into()));
+    let rules: Value = serde_saphyr::from_str(&read("deploy/prometheus/rules.yml")).unwrap();
+    assert_eq!(full["PrometheusRule"]["spec"], rules);
+
+    let values = json!({"listenAddress": "0.0.0.0", "settings": "skew = 2\nprefix = \"24,56\"\nworkers = 2", "webSettings": "max-requests = 7"});
+    let meant = check(&render(values));
+    assert!(meant.contains("0.0.0.0:9353") && meant.contains('7'), "{meant}");
+    for (values, why) in [
+        (json!({"service": {"enabled": true}}), "needs a listenAddress that others reach"),
+        (json!({"serviceMonitor": {"enabled": true}}), "needs service.enabled"),
+    ] {
+        let refused = render(values);
+        assert!(refused["error"].as_str().unwrap().contains(why), "{refused}");
+    }
+
+    if !there("kubernetes_validate") {
+        return warn("kubernetes-validate is not installed, so the chart was not held against schemas: deploy/setup --tests");
+    }
+    for kind in ["ConfigMap", "DaemonSet", "Service"] {
+        let script = "import json, sys, kubernetes_validate as k; k.validate(json.loads(sys.argv[1]), '1.31', strict=True)";
+        printed(&Command::new(&python).args(["-c", script]).arg(full[kind].to_string()).output().unwrap(), 0);
+    }
+    let chart: Value = serde_saphyr::from_str(&read("deploy/helm/dgawatch/Chart.yaml")).unwrap();
+    assert_eq!((&chart["version"], &chart["appVersion"]), (&env!("CARGO_PKG_VERSION").into(), &env!("CARGO_PKG_VERSION").into()));
+}
+
+/// Python with the libraries for tests, where there is one.
+fn python() -> PathBuf {
+    let here = root().join("target/python/bin/python3");
+    if here.exists() { here } else { PathBuf::from("python3") }
 }
 
 /// Runs what follows as a container's runtime does: `$1` is a folder that may be written, the only one. Like runc, setpriv has

@@ -105,6 +105,24 @@ fn dashboards_can_be_provisioned_anywhere() {
         let panels = board["panels"].as_array().unwrap();
         let numbers: BTreeSet<u64> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
         assert_eq!(numbers.len(), panels.len(), "{name}: two panels of one number");
+        assert!(board["schemaVersion"].as_u64().unwrap() >= 39, "{name}: Grafana would have to guess");
+        let mut taken = BTreeSet::new();
+        for panel in panels {
+            let title = &panel["title"];
+            // Panels of Grafana itself, which need no plugin.
+            assert!(["stat", "timeseries", "table", "row"].contains(&panel["type"].as_str().unwrap()), "{name}: {title}");
+            // A screen has 24 columns, and two panels are not in one place.
+            let place = &panel["gridPos"];
+            let [x, y, w, h] = ["x", "y", "w", "h"].map(|side| place[side].as_u64().unwrap());
+            assert!(w > 0 && h > 0 && x + w <= 24, "{name}: {title} at {place}");
+            for (column, line) in (x..x + w).flat_map(|column| (y..y + h).map(move |line| (column, line))) {
+                assert!(taken.insert((column, line)), "{name}: {title} lies on another panel");
+            }
+            let targets = panel["targets"].as_array().map_or(&[][..], Vec::as_slice);
+            let letters: BTreeSet<&str> = targets.iter().map(|target| target["refId"].as_str().unwrap()).collect();
+            assert_eq!(letters.len(), targets.len(), "{name}: {title} has two queries of one letter");
+            assert_eq!(targets.is_empty(), panel["type"] == "row", "{name}: {title}");
+        }
     }
     for Expression { place, query } in expressions() {
         let words: Vec<&str> = query.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':')).collect();

@@ -156,7 +156,9 @@ fn pages_of_sources() {
     assert_eq!(server.get("/api/v1/sources?family=nobody").json()["total"], 0);
     let beyond = server.get("/api/v1/sources?offset=18446744073709551615").json();
     assert_eq!((beyond["sources"].as_array().unwrap().len(), beyond["next_offset"].as_u64()), (0, None));
-    for wrong in ["limit=0", "limit=1001", "limit=-1", "offset=x", "verdict=dead", "family=%ff", "limit=1&limit=2", "a=b"] {
+    for wrong in
+        ["limit=0", "limit=1001", "limit=-1", "offset=x", "verdict=dead", "order=up", "family=%ff", "limit=1&limit=2", "a=b"]
+    {
         let refused = server.get(&format!("/api/v1/sources?{wrong}"));
         assert_eq!(refused.status, 400, "{wrong}");
         assert!(refused.json()["error"].is_string());

@@ -12,6 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use serde_json::Value;
 use support::captures::USUAL;
 use support::packets::{at, ethernet, nxdomain, query, udp};
+use support::page::columns;
 use support::{dgawatch, names, printed};
 use tempfile::TempDir;
 
@@ -65,11 +66,17 @@ impl Place {
         for format in ["text", "json", "csv"] {
             let (capture, patterns, events) =
                 (self.path("capture"), self.path("patterns"), self.path(&format!("events.{format}")));
-            let common = ["replay", "--top", "0", "--format", format, "--pattern", &patterns, "--events", &events, &capture];
-            let (output, errors) = printed(&dgawatch(&[&common, arguments].concat()), 0);
+            let page = self.path("page.html");
+            let common = ["replay", "--top", "0", "--format", format, "--pattern", &patterns, &capture];
+            let files = ["--events", &events, "--html", &page];
+            let (output, errors) = printed(&dgawatch(&[&common, &files[..], arguments].concat()), 0);
             all.push_str(&output);
             all.push_str(&errors);
             all.push_str(&fs::read_to_string(&events).unwrap());
+            // As it is, and what is packed in it.
+            let page = fs::read_to_string(&page).unwrap();
+            all.push_str(&columns(&page).to_string());
+            all.push_str(&page);
             fs::remove_file(events).unwrap();
         }
         all

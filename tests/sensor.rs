@@ -388,6 +388,17 @@ fn what_people_ask() {
         let name = lists.first().cloned();
         let of_name = asker.sources(&SourceQuery { name, limit: 9, ..SourceQuery::default() });
         let none = asker.explain(&Name::parse("nobody.example").unwrap());
+        let weighty = |offset, limit| {
+            let query = SourceQuery { weightiest_first: true, offset, limit, ..SourceQuery::default() };
+            let page = asker.sources(&query).unwrap();
+            (page.total, page.rows.into_iter().map(|row| (row.source, row.distinct_names)).collect::<Vec<_>>())
+        };
+        let row = |last: u8, names: u64| (format!("192.0.2.{last}"), names);
+        assert_eq!(weighty(0, 9), (3, vec![row(7, 5), row(8, 4), row(9, 1)]));
+        assert_eq!(weighty(0, 1), (3, vec![row(7, 5)]));
+        assert_eq!(weighty(1, 1), (3, vec![row(8, 4)]));
+        assert_eq!(weighty(2, usize::MAX), (3, vec![row(9, 1)]));
+        assert_eq!(weighty(usize::MAX, 9), (3, vec![]));
         over.store(true, Ordering::Relaxed);
         (asker.snapshot(), of_source.unwrap(), lists, of_name.unwrap(), none)
     });

@@ -6,130 +6,36 @@
 
 mod support;
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, Instant};
-use std::{fs, process, thread};
 
 use dgawatch::export::http::Config;
 use dgawatch::export::http::client::Client;
 use support::busy::{busy, evidence};
-use support::web::{Running, Sensor};
-use support::{dgawatch, printed, root};
+use support::terminal::Terminal;
+use support::web::{Running, Sensor, rows};
+use support::{dgawatch, printed};
 
 fn sensor() -> Sensor {
     Sensor { snapshot: Mutex::new(Arc::new(busy())), rows: evidence(), ..Sensor::default() }
 }
 
-/// A shell in a terminal of a size.
-struct Terminal(String);
-
-impl Terminal {
-    /// Nothing where there is no tmux.
-    fn open(test: &str, columns: u16, lines: u16) -> Option<Self> {
-        let terminal = Self(format!("dgawatch-{test}-{}", process::id()));
-        let size = [columns, lines].map(|number| number.to_string());
-        let shell = "env PS1='ready> ' sh";
-        match terminal.command().args(["new-session", "-d", "-x", &size[0], "-y", &size[1], shell]).output() {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let _ = writeln!(std::io::stderr(), "WARNING: tmux is not installed: `top` was not looked at");
-                return None;
-            }
-            output => assert!(output.as_ref().unwrap().status.success(), "{output:?}"),
-        }
-        terminal.until("ready>");
-        Some(terminal)
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new("tmux");
-        command.args(["-L", &self.0, "-f", "/dev/null", "-u"]);
-        command
-    }
-
-    fn tmux(&self, arguments: &[&str]) -> String {
-        let output = self.command().args(arguments).output().unwrap();
-        assert!(output.status.success(), "tmux {arguments:?}: {output:?}");
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn press(&self, keys: &[&str]) {
-        self.tmux(&[&["send-keys"], keys].concat());
-    }
-
-    fn line(&self, text: &str) {
-        self.tmux(&["send-keys", "-l", text]);
-        self.press(&["Enter"]);
-    }
-
-    fn screen(&self) -> String {
-        self.tmux(&["capture-pane", "-p"])
-    }
-
-    /// Waits until the screen holds a text.
-    #[track_caller]
-    fn until(&self, holds: &str) -> String {
-        self.wait(holds, |screen| screen.contains(holds))
-    }
-
-    #[track_caller]
-    fn wait(&self, what: &str, is_so: impl Fn(&str) -> bool) -> String {
-        let until = Instant::now() + Duration::from_secs(60);
-        loop {
-            let screen = self.screen();
-            if is_so(&screen) {
-                return screen;
-            }
-            assert!(Instant::now() < until, "in vain: {what}\n{screen}");
-            thread::sleep(Duration::from_millis(50));
-        }
-    }
-
-    /// Leaves the screen with its colours for people to look at.
-    fn picture(&self, name: &str) {
-        let folder = root().join("target/screenshots");
-        fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(format!("{name}.ansi")), self.tmux(&["capture-pane", "-p", "-e"])).unwrap();
-    }
-
-    fn resize(&self, columns: u16, lines: u16) {
-        self.tmux(&["resize-window", "-x", &columns.to_string(), "-y", &lines.to_string()]);
-    }
-
-    /// Starts the program, once the terminal's settings are written down.
-    fn start(&self, server: &Running) {
-        self.line(&format!(
-            "before=$(stty -g); {} top {} --interval 1; code=$?; after=$(stty -g); \
-             test \"$before\" = \"$after\" && echo \"given back with $code\"",
-            env!("CARGO_BIN_EXE_dgawatch"),
-            server.address
-        ));
-        self.until("infected now");
-        assert_eq!(self.tmux(&["display-message", "-p", "#{alternate_on}"]), "1\n");
-    }
-
-    #[track_caller]
-    fn given_back(&self, code: u8) -> String {
-        let screen = self.until(&format!("given back with {code}\n"));
-        assert_eq!(self.tmux(&["display-message", "-p", "#{alternate_on} #{cursor_flag}"]), "0 1\n");
-        screen
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.command().arg("kill-server").output();
-    }
+/// Shows what a sensor knows.
+fn start(terminal: &Terminal, server: &Running) {
+    let program = env!("CARGO_BIN_EXE_dgawatch");
+    terminal.start(&format!("{program} top {} --interval 1", server.address), "infected now");
 }
 
 #[test]
 fn looked_at() {
     let Some(terminal) = Terminal::open("looked-at", 80, 24) else { return };
     let server = Running::start(Config::default(), sensor());
-    terminal.start(&server);
+    start(&terminal, &server);
     let screen = terminal.until("192.0.2.20");
     for holds in ["listening on span0", "12 infected now   15 today   17 in all   6 suspect", "2,482 packets/s", "conficker-b"] {
         assert!(screen.contains(holds), "{holds}\n{screen}");
@@ -180,11 +86,36 @@ fn looked_at() {
     terminal.given_back(0);
 }
 
+/// More than the overview's sources: a page at a time, to the last.
+#[test]
+fn all_evidence() {
+    let Some(terminal) = Terminal::open("all-evidence", 100, 30) else { return };
+    let server = Running::start(Config::default(), Sensor { rows: rows(250, "conficker-b"), ..sensor() });
+    start(&terminal, &server);
+    terminal.until("192.0.2.20");
+    terminal.press(&["a"]);
+    let screen = terminal.until("1 to 100 of 250, the weightiest first");
+    assert!(screen.contains("192.0.2.0 ") && screen.contains("2009-03-31"), "{screen}");
+    terminal.picture("top-all");
+    terminal.press(&["n"]);
+    assert!(terminal.until("101 to 200 of 250").contains("192.0.2.100 "));
+    terminal.press(&["End"]);
+    terminal.wait("the last row", |screen| screen.contains("201 to 250 of 250") && screen.contains("192.0.2.249 "));
+    terminal.press(&["Enter"]);
+    assert!(terminal.until("name249.example").contains("Evidence on 192.0.2.249"));
+    terminal.press(&["Escape"]);
+    terminal.until("201 to 250 of 250");
+    terminal.press(&["a"]);
+    terminal.until("Sources: 23, by evidence");
+    terminal.press(&["q"]);
+    terminal.given_back(0);
+}
+
 #[test]
 fn the_sensor_goes_and_comes_back() {
     let Some(terminal) = Terminal::open("comes-back", 80, 24) else { return };
     let server = Running::start(Config::default(), sensor());
-    terminal.start(&server);
+    start(&terminal, &server);
     terminal.until("192.0.2.20");
     let address = server.address.to_string();
     drop(server);
@@ -206,7 +137,7 @@ fn the_sensor_goes_and_comes_back() {
 fn told_to_end() {
     let Some(terminal) = Terminal::open("told-to-end", 80, 24) else { return };
     let server = Running::start(Config::default(), sensor());
-    terminal.start(&server);
+    start(&terminal, &server);
     let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
     let children = printed(&Command::new("pgrep").args(["-P", shell.trim()]).output().unwrap(), 0).0;
     assert_eq!(children.lines().count(), 1, "{children}");
@@ -220,7 +151,7 @@ fn the_terminal_goes() {
     let Some(terminal) = Terminal::open("terminal-goes", 80, 24) else { return };
     let server = Running::start(Config::default(), sensor());
     terminal.line("trap '' HUP");
-    terminal.start(&server);
+    start(&terminal, &server);
     let shell = terminal.tmux(&["display-message", "-p", "#{pane_pid}"]);
     let child = printed(&Command::new("pgrep").args(["-P", shell.trim()]).output().unwrap(), 0).0;
     drop(terminal);
@@ -247,7 +178,7 @@ fn strangers_command_no_terminal() {
         Config::default(),
         Sensor { snapshot: Mutex::new(Arc::new(hostile)), rows: vec![row], ..Sensor::default() },
     );
-    terminal.start(&server);
+    start(&terminal, &server);
     let escaped = "\\u{1b}]0;pwned\\u{7}\\u{1b}[2J\\u{9b}31m\\r\\n\\u{202e}x";
     let screen = terminal.until(&format!("listening on {escaped}"));
     assert!(!screen.contains('\u{202e}'), "{screen}");

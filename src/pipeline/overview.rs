@@ -96,9 +96,9 @@ impl Lookout {
 }
 
 /// How weighty evidence is, as the reports order it.
-type Weight = (Verdict, u64, u64, Reverse<Key>);
+pub(super) type Weight = (Verdict, u64, u64, Reverse<Key>);
 
-fn weight(key: &Key, evidence: &Evidence) -> Weight {
+pub(super) fn weight(key: &Key, evidence: &Evidence) -> Weight {
     (Verdict::of(evidence), evidence.distinct_names(), evidence.matches + evidence.responses, Reverse(*key))
 }
 

@@ -1,10 +1,11 @@
 //! Pages of evidence for whoever asks over HTTP: the clerk picks the rows, whoever asks makes the names.
 
 use super::live_state::LiveState;
+use super::overview::weight;
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
 use crate::export::http::{Listed, SourcePage, SourceQuery, SourceRow};
-use crate::ledger::{Key, Verdict};
+use crate::ledger::{Evidence, Key, Verdict};
 use crate::name::Name;
 use crate::watchlist::Names;
 
@@ -16,11 +17,11 @@ pub(super) struct Unnamed {
     catalog: Catalog,
 }
 
-/// The rows that a query asks for, in the order of reports.
+/// The rows that a query asks for.
 pub(super) fn page(state: &LiveState<'_, '_>, query: &SourceQuery) -> Unnamed {
     let catalog = &state.plan.catalog;
     let id = |key: &Key| catalog.family(key.family).id();
-    let mut rows: Vec<_> = state
+    let mut rows: Vec<(&Key, &Evidence)> = state
         .ledger()
         .rows()
         .filter(|(key, _)| query.source.is_none_or(|source| source == key.source))
@@ -33,8 +34,17 @@ pub(super) fn page(state: &LiveState<'_, '_>, query: &SourceQuery) -> Unnamed {
                 .is_none_or(|name| evidence.holds(name.index) && key.list_day == name.list_day && id(key) == name.family)
         })
         .collect();
-    rows.sort_unstable_by_key(|(key, _)| **key);
     let total = rows.len();
+    let order = |(a, of_a): &(&Key, &Evidence), (b, of_b): &(&Key, &Evidence)| {
+        if query.weightiest_first { weight(b, of_b).cmp(&weight(a, of_a)) } else { a.cmp(b) }
+    };
+    // Rows behind the page need no order among themselves.
+    let end = query.offset.saturating_add(query.limit);
+    if end < total {
+        rows.select_nth_unstable_by(end, order);
+        rows.truncate(end);
+    }
+    rows.sort_unstable_by(order);
     let shown = || rows.iter().skip(query.offset).take(query.limit);
     let places = shown().map(|(key, evidence)| (key.family, evidence.names().take(query.names).collect())).collect();
     let page = shown().map(|(key, evidence)| SourceRow {

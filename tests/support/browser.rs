@@ -93,6 +93,11 @@ impl Browser {
         self.call("Emulation.setScriptExecutionDisabled", &json!({"value": !on}));
     }
 
+    /// Runs a script before those of every page to come.
+    pub fn before(&mut self, script: &str) {
+        self.call("Page.addScriptToEvaluateOnNewDocument", &json!({"source": script}));
+    }
+
     /// Opens an address and waits until all of it is there.
     pub fn open(&mut self, address: &str) {
         let answer = self.call("Page.navigate", &json!({"url": address}));

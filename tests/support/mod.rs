@@ -17,6 +17,7 @@ pub mod namespace;
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;
+pub mod page;
 pub mod population;
 #[cfg(feature = "live")]
 pub mod running;
@@ -25,6 +26,7 @@ pub mod sensor;
 pub mod simulated;
 #[cfg(feature = "http")]
 pub mod syslog;
+pub mod terminal;
 #[cfg(feature = "http")]
 pub mod web;
 

@@ -4,14 +4,15 @@
 use std::time::Instant;
 
 use dgawatch::export::figures::{ago, grouped, printable, second, share, size};
-use dgawatch::export::http::client::{EvidenceRow, Hour, Summary, TopSource};
+use dgawatch::export::http::client::{Hour, Summary, TopSource};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Borders, Clear, Paragraph, Row, Sparkline, Table, Wrap};
 
-use super::app::{App, Evidence, Pane};
+use super::app::{App, Pane};
+use super::evidence::{draw_evidence, draw_pages};
 
 /// Lines from which on all panes are there at once.
 const TALL: u16 = 38;
@@ -22,9 +23,9 @@ const ROOMY: u16 = 30;
 /// One packet lost among so many is worth a look, as on the sensor's page.
 const LOSS_THAT_MATTERS: u64 = 1_000;
 
-const KEYS: &str = "q quit  ? help  ↑↓ move  Tab pane  s sort  r reverse  Enter names";
+const KEYS: &str = "q quit  ? help  ↑↓ move  Tab pane  s sort  r reverse  a all  Enter names";
 
-const HELP: [(&str, &str); 10] = [
+const HELP: [(&str, &str); 11] = [
     ("q, Ctrl-C", "quit"),
     ("↑ ↓, j k", "move"),
     ("PgUp PgDn, Space", "move by ten"),
@@ -33,6 +34,7 @@ const HELP: [(&str, &str); 10] = [
     ("1 2 3", "sources, families, health"),
     ("s", "sort sources by the next column"),
     ("r", "the other way round"),
+    ("a", "all evidence, by the page: n p"),
     ("Enter", "names that a source asked for"),
     ("Esc, ←", "back"),
 ];
@@ -66,7 +68,11 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &mut App, now: Instant) {
         }
         None => panes(frame, app, body),
     }
-    let hint = if app.evidence.is_some() { "q quit  ? help  ↑↓ scroll  Esc back" } else { KEYS };
+    let hint = match (&app.evidence, &app.pages) {
+        (Some(_), _) => "q quit  ? help  ↑↓ scroll  Esc back",
+        (None, Some(_)) => "q quit  ? help  ↑↓ move  n p page  Tab pane  Enter names  a back",
+        (None, None) => KEYS,
+    };
     frame.render_widget(Line::from(hint).style(Style::new().add_modifier(Modifier::DIM)), keys);
     if app.help {
         draw_help(frame, area);
@@ -152,18 +158,25 @@ fn panes(frame: &mut Frame<'_>, app: &mut App, body: Rect) {
 }
 
 fn draw_pane(frame: &mut Frame<'_>, app: &mut App, pane: Pane, area: Rect) {
+    let here = pane == app.pane;
+    if let (Pane::Sources, Some(pages)) = (pane, &mut app.pages) {
+        return draw_pages(frame, pages, app.state.summary.taken, here, area);
+    }
     let (title, table) = match pane {
         Pane::Sources => (sources_title(app), sources(app, area.width)),
         Pane::Families => ("Families".to_owned(), families(app, area.width)),
         Pane::Health => ("Health of the sensor, loss by stage".to_owned(), losses(app, area.width)),
     };
-    let here = pane == app.pane;
+    frame.render_stateful_widget(framed(table, &title, here), area, &mut app.tables[pane as usize]);
+}
+
+/// A table under its title, with its cursor where the user is.
+pub(super) fn framed<'a>(table: Table<'a>, title: &str, here: bool) -> Table<'a> {
     let title = format!("{title} ");
     let title = if here { title.bold() } else { title.dim() };
     let block = Block::new().borders(Borders::TOP).border_style(Style::new().add_modifier(Modifier::DIM)).title(title);
     let cursor = if here { Style::new().add_modifier(Modifier::REVERSED) } else { Style::new() };
-    let table = table.block(block).row_highlight_style(cursor);
-    frame.render_stateful_widget(table, area, &mut app.tables[pane as usize]);
+    table.block(block).row_highlight_style(cursor)
 }
 
 fn sources_title(app: &App) -> String {
@@ -174,10 +187,10 @@ fn sources_title(app: &App) -> String {
 }
 
 /// A column: its head, its width, and from which width of the screen on it is there.
-type Column = (&'static str, Constraint, u16);
+pub(super) type Column = (&'static str, Constraint, u16);
 
 /// Puts a table together of those columns for which there is room.
-fn table(columns: &[Column], rows: Vec<(Vec<Line<'static>>, Style)>, width: u16) -> Table<'static> {
+pub(super) fn table(columns: &[Column], rows: Vec<(Vec<Line<'static>>, Style)>, width: u16) -> Table<'static> {
     let there: Vec<bool> = columns.iter().map(|(_, _, from)| width >= *from).collect();
     let kept = |cells: Vec<Line<'static>>| cells.into_iter().zip(&there).filter(|(_, there)| **there).map(|(cell, _)| cell);
     let right = |(head, _, _): &Column| {
@@ -191,11 +204,11 @@ fn table(columns: &[Column], rows: Vec<(Vec<Line<'static>>, Style)>, width: u16)
     Table::new(rows, widths).header(head).column_spacing(1)
 }
 
-fn number(count: u64) -> Line<'static> {
+pub(super) fn number(count: u64) -> Line<'static> {
     Line::from(grouped(count)).right_aligned()
 }
 
-fn by_verdict(verdict: &str) -> Style {
+pub(super) fn by_verdict(verdict: &str) -> Style {
     match verdict {
         "infected" => Style::new().fg(Color::Red),
         _ => Style::new().fg(Color::Yellow),
@@ -210,10 +223,8 @@ fn sources(app: &App, width: u16) -> Table<'static> {
             [Constraint::Fill(1)],
         );
     }
-    let widest = sources.iter().map(|source| printable(&source.source).chars().count()).max().unwrap_or_default();
-    let source = Constraint::Length((widest.clamp(6, 39) as u16).min(width / 2));
     let columns = [
-        ("Source", source, 0),
+        ("Source", of_sources(sources.iter().map(|source| &*source.source), width), 0),
         ("Verdict", Constraint::Length(8), 0),
         (">Names", Constraint::Length(6), 0),
         (">Queries", Constraint::Length(9), 72),
@@ -238,6 +249,12 @@ fn sources(app: &App, width: u16) -> Table<'static> {
         (cells, Style::new())
     };
     table(&columns, sources.iter().map(cells).collect(), width)
+}
+
+/// Width of a column of sources: of the widest, as far as it leaves room.
+pub(super) fn of_sources<'a>(sources: impl Iterator<Item = &'a str>, width: u16) -> Constraint {
+    let widest = sources.map(|source| printable(source).chars().count()).max().unwrap_or_default();
+    Constraint::Length((widest.clamp(6, 39) as u16).min(width / 2))
 }
 
 fn families(app: &App, width: u16) -> Table<'static> {
@@ -318,51 +335,6 @@ fn losses(app: &App, width: u16) -> Table<'static> {
     table(&columns, rows.collect(), width)
 }
 
-fn draw_evidence(frame: &mut Frame<'_>, evidence: &mut Evidence, area: Rect) {
-    let title = format!("Evidence on {} ", printable(&evidence.source)).bold();
-    let block = Block::new().borders(Borders::TOP).border_style(Style::new().add_modifier(Modifier::DIM)).title(title);
-    let inside = block.inner(area);
-    let lines = match &evidence.rows {
-        None => vec![Line::from("Asking…").dim()],
-        Some(Err(why)) => vec![Line::from(printable(why)).fg(Color::Red)],
-        Some(Ok(rows)) if rows.is_empty() => vec![Line::from("Nothing is known of this source any more.")],
-        Some(Ok(rows)) => rows.iter().flat_map(|row| evidence_lines(row, inside.width)).collect(),
-    };
-    let last = (lines.len() as u16).saturating_sub(inside.height);
-    evidence.scroll = evidence.scroll.min(last);
-    frame.render_widget(Paragraph::new(lines).block(block).scroll((evidence.scroll, 0)), area);
-}
-
-/// What a row of evidence says, and its names in as many columns as fit.
-fn evidence_lines(row: &EvidenceRow, width: u16) -> Vec<Line<'static>> {
-    let head = vec![
-        Span::styled(printable(&row.verdict), by_verdict(&row.verdict).bold()),
-        format!(" {}, list of {}", printable(&row.family), printable(&row.list_day)).bold(),
-    ];
-    let told = format!(
-        "{} names, {} queries, {} responses, {} to {}",
-        grouped(row.distinct_names),
-        grouped(row.matches),
-        grouped(row.responses),
-        second(row.first_seen),
-        &second(row.last_seen)[5..]
-    );
-    let names: Vec<String> = row.names.iter().map(|name| printable(name)).collect();
-    let widest = names.iter().map(|name| name.chars().count()).max().unwrap_or_default() + 2;
-    let columns = (usize::from(width) / widest).max(1);
-    let lines = names.chunks(columns).map(|names| {
-        let text: String = names.iter().map(|name| format!("{name:widest$}")).collect();
-        Line::from(format!("  {}", text.trim_end()))
-    });
-    let mut lines: Vec<Line<'static>> = [Line::from(head), Line::from(told).dim()].into_iter().chain(lines).collect();
-    let left = row.distinct_names.saturating_sub(names.len() as u64);
-    if left > 0 {
-        lines.push(Line::from(format!("  and {} more", grouped(left))).dim());
-    }
-    lines.push(Line::default());
-    lines
-}
-
 fn draw_help(frame: &mut Frame<'_>, area: Rect) {
     let (width, height) = (54.min(area.width), (HELP.len() as u16 + 2).min(area.height));
     let place = Rect { x: (area.width - width) / 2, y: (area.height - height) / 2, width, height };
@@ -373,7 +345,7 @@ fn draw_help(frame: &mut Frame<'_>, area: Rect) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use dgawatch::export::http::client::State;
@@ -383,12 +355,13 @@ mod tests {
     use serde_json::{Value, from_value, json};
 
     use super::*;
+    use crate::cli::top::app::Evidence;
     use crate::cli::top::poll::Update;
 
-    const EVIL: &str = "\u{1b}[2J\u{9b}\r\n\u{202e}";
+    pub(in crate::cli::top) const EVIL: &str = "\u{1b}[2J\u{9b}\r\n\u{202e}";
     const ESCAPED: &str = "\\u{1b}[2J\\u{9b}\\r\\n\\u{202e}";
 
-    fn state(word: &str, sources: u64) -> State {
+    pub(in crate::cli::top) fn state(word: &str, sources: u64) -> State {
         let moment = "2009-03-31T10:00:00.000000Z";
         let top: Vec<Value> = (0..sources)
             .map(|n| {
@@ -415,13 +388,13 @@ mod tests {
         }
     }
 
-    fn drawn(app: &mut App, width: u16, height: u16, now: Instant) -> Buffer {
+    pub(in crate::cli::top) fn drawn(app: &mut App, width: u16, height: u16, now: Instant) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| draw(frame, app, now)).unwrap();
         terminal.backend().buffer().clone()
     }
 
-    fn text(buffer: &Buffer) -> String {
+    pub(in crate::cli::top) fn text(buffer: &Buffer) -> String {
         let width = buffer.area.width.into();
         let lines = buffer.content.chunks(width).map(|cells| cells.iter().map(|cell| cell.symbol()).collect::<String>());
         lines.map(|line| line.trim_end().to_owned() + "\n").collect()
@@ -443,15 +416,15 @@ Source               Verdict   Names   Queries Family                  Last seen
 192.0.2.0conficker-b infected      9         0 conficker-b             5 min ago
 192.0.2.1conficker-b infected     10         1 conficker-b             5 min ago
 
-q quit  ? help  ↑↓ move  Tab pane  s sort  r reverse  Enter names
+q quit  ? help  ↑↓ move  Tab pane  s sort  r reverse  a all  Enter names
 ";
         assert_eq!(text(&drawn(&mut app, 80, 11, now)), expected);
         // Nothing came for a while.
-        app.take(Update { state: Err(format!("gone {EVIL}")), evidence: None }, now);
+        app.take(Update { state: Err(format!("gone {EVIL}")), evidence: None, page: None }, now);
         let later = text(&drawn(&mut app, 80, 12, now + Duration::from_secs(75)));
         assert!(later.contains(&format!(" What you see is 75 s old. gone {ESCAPED}")), "{later}");
         assert!(later.contains("192.0.2.1conficker-b"), "{later}");
-        app.take(Update { state: Ok(state("conficker-c", 0)), evidence: None }, now);
+        app.take(Update { state: Ok(state("conficker-c", 0)), evidence: None, page: None }, now);
         let again = text(&drawn(&mut app, 80, 12, now));
         assert!(again.contains("No source asked for a listed name") && !again.contains("What you see"), "{again}");
     }
@@ -466,7 +439,7 @@ q quit  ? help  ↑↓ move  Tab pane  s sort  r reverse  Enter names
                 app.state.summary.not_ready = Some(EVIL.to_owned());
                 app.trouble = Some(EVIL.to_owned());
                 let moment = "2009-03-31T10:00:00Z";
-                let row = json!({"family": EVIL, "list_day": EVIL, "matches": 1, "responses": 1, "distinct_names": 300,
+                let row = json!({"source": EVIL, "family": EVIL, "list_day": EVIL, "matches": 1, "responses": 1, "distinct_names": 300,
                     "first_seen": moment, "last_seen": moment, "verdict": EVIL, "names": [EVIL, EVIL]});
                 let rows = Some(Ok(vec![from_value(row).unwrap()]));
                 app.evidence = open.then(|| Evidence { source: EVIL.to_owned(), rows, scroll: u16::MAX });

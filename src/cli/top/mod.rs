@@ -2,7 +2,17 @@
 
 mod app;
 mod draw;
+mod evidence;
 mod poll;
+#[cfg(test)]
+#[path = "../../../tests/support/terminal.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    reason = "made for tests of the whole program, of which this uses a part"
+)]
+mod terminal;
 
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -14,9 +24,10 @@ use dgawatch::export::http::client::Client;
 use dgawatch::process::{stop_on_signals, terminal_is_gone};
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::terminal::is_raw_mode_enabled;
 
-use self::app::{App, Step};
-use self::poll::Poller;
+use self::app::App;
+use self::poll::{Poller, Question};
 use super::Failure;
 
 /// How long to wait for a key before looking at everything else.
@@ -64,11 +75,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 fn show(terminal: &mut DefaultTerminal, mut app: App, poller: &Poller, stop: &AtomicBool) -> Result<(), Failure> {
     let lost = |error: io::Error| Failure::Said(format!("the terminal is gone: {error}"));
     let mut drawn: Option<Instant> = None;
+    let mut asked = Question::default();
     while !stop.load(Ordering::Relaxed) {
         let mut fresh = drawn.is_none_or(|drawn| drawn.elapsed() >= REDRAW);
         while let Some(update) = poller.next()? {
             app.take(update, Instant::now());
             fresh = true;
+        }
+        let question = app.question();
+        if question != asked {
+            poller.ask(question.clone());
+            asked = question;
         }
         if fresh {
             terminal.draw(|frame| draw::draw(frame, &mut app, Instant::now())).map_err(lost)?;
@@ -82,11 +99,7 @@ fn show(terminal: &mut DefaultTerminal, mut app: App, poller: &Poller, stop: &At
             continue;
         }
         match event::read().map_err(lost)? {
-            Event::Key(key) if key.kind != KeyEventKind::Release => match app.key(key) {
-                Step::Stay => {}
-                Step::Quit => return Ok(()),
-                Step::Ask(source) => poller.ask(source),
-            },
+            Event::Key(key) if key.kind != KeyEventKind::Release && app.key(key).is_break() => return Ok(()),
             _ => {}
         }
         // A key or another size: at once.
@@ -95,7 +108,8 @@ fn show(terminal: &mut DefaultTerminal, mut app: App, poller: &Poller, stop: &At
     Ok(())
 }
 
-/// The terminal in its other screen, for as long as this lives. Ratatui's own hook gives it back before a panic is told.
+/// The terminal in its other screen, for as long as this lives. Ratatui's own hook gives it back before a panic is told; who
+/// did so once more would put the cursor on what is told.
 struct Screen(DefaultTerminal);
 
 impl Screen {
@@ -106,8 +120,38 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        if !terminal_is_gone() {
+        if !terminal_is_gone() && is_raw_mode_enabled().unwrap_or(true) {
             ratatui::restore();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::terminal::Terminal;
+    use super::*;
+
+    /// Set in the process that runs inside the terminal.
+    const INSIDE: &str = "DGAWATCH_INSIDE_TERMINAL";
+
+    #[test]
+    fn a_panic_gives_the_terminal_back() {
+        if env::var_os(INSIDE).is_some() {
+            let mut screen = Screen::enter().unwrap();
+            screen.0.draw(|frame| frame.render_widget("drawing", frame.area())).unwrap();
+            // Long enough to be looked at.
+            std::thread::sleep(Duration::from_secs(1));
+            let _ = screen.0.draw(|_| panic!("drawing has failed"));
+            return;
+        }
+        let Some(terminal) = Terminal::open("panic", 80, 24) else { return };
+        let this = env::current_exe().unwrap();
+        let test = "cli::top::tests::a_panic_gives_the_terminal_back";
+        terminal.start(&format!("env {INSIDE}=1 RUST_BACKTRACE=0 {} --exact {test} --nocapture", this.display()), "drawing");
+        // 101 is what a test that panics ends with; what it panicked of stands where it can be read.
+        let screen = terminal.given_back(101);
+        assert!(screen.contains("drawing has failed"), "{screen}");
     }
 }

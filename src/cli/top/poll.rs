@@ -6,10 +6,19 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel}
 use std::thread;
 use std::time::Duration;
 
-use dgawatch::export::http::client::{Client, EvidenceRow, State};
+use dgawatch::export::http::client::{Client, EvidenceRow, Page, State};
 use dgawatch::process::terminal_is_gone;
 
 use crate::cli::Failure;
+
+/// What to ask for besides the sensor's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Question {
+    /// The source whose evidence is looked at.
+    pub(super) source: Option<String>,
+    /// The page of all evidence that is looked at: how many rows are before it.
+    pub(super) offset: Option<u64>,
+}
 
 /// What came of asking.
 pub(super) struct Update {
@@ -17,11 +26,13 @@ pub(super) struct Update {
     pub(super) state: Result<State, String>,
     /// The source whose evidence was asked for, and what came.
     pub(super) evidence: Option<(String, Result<Vec<EvidenceRow>, String>)>,
+    /// The page that was asked for, and what came.
+    pub(super) page: Option<(u64, Result<Page, String>)>,
 }
 
 /// The thread, which ends when this is dropped, once it has its answer.
 pub(super) struct Poller {
-    questions: Sender<Option<String>>,
+    questions: Sender<Question>,
     updates: Receiver<Update>,
 }
 
@@ -34,10 +45,10 @@ impl Poller {
         Ok(Self { questions, updates })
     }
 
-    /// Asks for the evidence on a source from now on, at once; or for none.
-    pub(super) fn ask(&self, source: Option<String>) {
+    /// Asks for this from now on, at once.
+    pub(super) fn ask(&self, question: Question) {
         // A thread that is gone is told of by `next`.
-        let _ = self.questions.send(source);
+        let _ = self.questions.send(question);
     }
 
     /// What has come, if anything has.
@@ -50,20 +61,21 @@ impl Poller {
     }
 }
 
-fn poll(client: &Client, interval: Duration, asked: &Receiver<Option<String>>, give: &Sender<Update>) {
-    let mut source: Option<String> = None;
+fn poll(client: &Client, interval: Duration, asked: &Receiver<Question>, give: &Sender<Update>) {
+    let mut question = Question::default();
     loop {
         // Where it goes while a key is being read, the thread that reads hangs; nobody is left to be told.
         if terminal_is_gone() {
             exit(0);
         }
         match asked.recv_timeout(interval) {
-            Ok(question) => source = asked.try_iter().last().unwrap_or(question),
+            Ok(first) => question = asked.try_iter().last().unwrap_or(first),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        let evidence = source.clone().map(|source| (source.clone(), client.evidence(&source)));
-        if give.send(Update { state: client.look(), evidence }).is_err() {
+        let evidence = question.source.as_ref().map(|source| (source.clone(), client.evidence(source)));
+        let page = question.offset.map(|offset| (offset, client.page(offset)));
+        if give.send(Update { state: client.look(), evidence, page }).is_err() {
             return;
         }
     }

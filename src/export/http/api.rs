@@ -360,11 +360,20 @@ pub(super) fn source_query(text: &str) -> Result<SourceQuery, String> {
                 let limit = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
                 query.limit = limit.ok_or_else(|| format!("`limit` is a number from 1 to {MAX_LIMIT}"))?;
             }
+            "order" => query.weightiest_first = weightiest_first(&value)?,
             "offset" => query.offset = value.parse().map_err(|_| "`offset` is a number from 0 on".to_owned())?,
-            _ => return Err(format!("there is no `{key}`: choose from family, verdict, source, limit, offset")),
+            _ => return Err(format!("there is no `{key}`: choose from family, verdict, source, order, limit, offset")),
         }
     }
     Ok(query)
+}
+
+fn weightiest_first(text: &str) -> Result<bool, String> {
+    match text {
+        "report" => Ok(false),
+        "weight" => Ok(true),
+        _ => Err("`order` is report or weight".to_owned()),
+    }
 }
 
 fn verdict(text: &str) -> Result<Verdict, String> {
@@ -436,6 +445,8 @@ mod tests {
             ..SourceQuery::default()
         };
         assert_eq!(all, Ok(expected));
+        assert_eq!(source_query("order=weight"), Ok(SourceQuery { weightiest_first: true, ..usual.clone() }));
+        assert_eq!(source_query("order=report"), Ok(usual.clone()));
         let one = SourceQuery { source: Some("2001:db8::7".parse().unwrap()), names: NAMES_TOLD, ..usual };
         assert_eq!(source_query("source=2001%3Adb8::7"), Ok(one));
         for wrong in [

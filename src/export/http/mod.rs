@@ -102,7 +102,7 @@ pub trait Board: Send + Sync {
     /// Why all stays as it was, in one sentence.
     fn reload(&self, force: bool) -> Result<String, String>;
 
-    /// A page of evidence, in the order of reports; nothing when nobody has time to look. May take long.
+    /// A page of evidence; nothing when nobody has time to look. May take long.
     fn sources(&self, query: &SourceQuery) -> Option<SourcePage>;
 
     /// The lists around today that hold `name`. May take long.
@@ -125,6 +125,8 @@ pub struct SourceQuery {
     pub name: Option<Listed>,
     /// Names told of each row, at most.
     pub names: usize,
+    /// The weightiest first (verdict, distinct names, messages), not in the order of reports.
+    pub weightiest_first: bool,
     /// At most so many; never more than 1,000.
     pub limit: usize,
     /// After so many.

@@ -8,7 +8,7 @@ mod config;
 mod state;
 
 pub use self::state::{
-    EvidenceRow, Family, Hosts, Hour, Interface, Loss, Output, Overview, Reloads, State, Summary, Table, TopSource,
+    EvidenceRow, Family, Hosts, Hour, Interface, Loss, Output, Overview, Page, Reloads, State, Summary, Table, TopSource,
 };
 
 use std::io;
@@ -32,6 +32,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use self::config::HttpConfig;
+
+/// Rows of a page of evidence.
+pub const PAGE: usize = 100;
 
 /// Octets of an answer at most: a thousand times what a sensor says.
 const MAX_OCTETS: usize = 8 << 20;
@@ -63,12 +66,6 @@ struct Target {
 #[derive(Deserialize)]
 struct Families {
     families: Vec<Family>,
-}
-
-/// An answer of `/api/v1/sources`.
-#[derive(Deserialize)]
-struct Sources {
-    sources: Vec<EvidenceRow>,
 }
 
 impl Client {
@@ -106,9 +103,22 @@ impl Client {
     /// One sentence when nothing answers, or not as a sensor does.
     pub fn evidence(&self, source: &str) -> Result<Vec<EvidenceRow>, String> {
         let escaped: String = source.bytes().map(|octet| format!("%{octet:02X}")).collect();
-        let answers = self.fetch(&[&format!("/api/v1/sources?source={escaped}&limit=100")])?;
-        let sources: Sources = self.read(answers.first().ok_or_else(|| self.strange())?)?;
-        Ok(sources.sources)
+        Ok(self.fetch_page(&format!("/api/v1/sources?source={escaped}&limit=100"))?.rows)
+    }
+
+    /// Asks for the evidence on all sources, the weightiest first: [`PAGE`] rows after so many. Waits as well.
+    ///
+    /// # Errors
+    /// One sentence when nothing answers, or not as a sensor does.
+    pub fn page(&self, offset: u64) -> Result<Page, String> {
+        let mut page = self.fetch_page(&format!("/api/v1/sources?order=weight&limit={PAGE}&offset={offset}"))?;
+        page.rows.truncate(PAGE);
+        Ok(page)
+    }
+
+    fn fetch_page(&self, path: &str) -> Result<Page, String> {
+        let answers = self.fetch(&[path])?;
+        self.read(answers.first().ok_or_else(|| self.strange())?)
     }
 
     fn read<T: DeserializeOwned>(&self, octets: &[u8]) -> Result<T, String> {

@@ -183,9 +183,21 @@ pub struct Hosts {
     pub high: Option<u64>,
 }
 
-/// Evidence on one source: a row of `/api/v1/sources?source=`.
+/// A page of evidence: an answer of `/api/v1/sources`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Page {
+    /// Rows that there are in all.
+    pub total: u64,
+    /// Those of the page.
+    #[serde(rename = "sources")]
+    pub rows: Vec<EvidenceRow>,
+}
+
+/// Evidence on one source: a row of `/api/v1/sources`.
 #[derive(Clone, Debug, Deserialize)]
 pub struct EvidenceRow {
+    /// An address, or what is kept in its place.
+    pub source: String,
     /// Family.
     pub family: String,
     /// Day whose list holds the names.
@@ -204,7 +216,7 @@ pub struct EvidenceRow {
     pub last_seen: Timestamp,
     /// What it comes to.
     pub verdict: String,
-    /// The names, 250 at most.
+    /// The names, 250 at most; none where more than one source was asked for.
     #[serde(default)]
     pub names: Vec<String>,
 }

@@ -62,7 +62,7 @@ fn lead(report: &Report) -> Markup {
             @if let Some((first, last)) = span { p.soft { (second(first)) " to " (second(last)) } }
         }
         section.card.lead aria-label="Summary" {
-            (figure(infected, true, "infected", "three distinct names of one list, or more"))
+            (figure(infected, true, "infected", "more names of one list than chance explains"))
             (figure(suspect, false, "suspect", "too few names to be sure"))
             (figure(messages, false, "DNS messages", "queries and responses"))
             (figure(report.found.counts.total(), false, "packets", "in all captures"))
@@ -168,6 +168,7 @@ fn sources(report: &Report) -> Markup {
                     "One row a source, family and list day: " (counted(report.rows.len() as u64, "row", "rows")) "."
                     @if report.refused > 0 { " The table of sources was full: " (counted(report.refused, "message", "messages")) " of others are not in it." }
                     noscript { " The " (weightiest.len()) " with the most names are shown; a browser with scripts shows all." }
+                    span #old hidden { " The " (weightiest.len()) " with the most names are shown; a newer browser shows all." }
                 }
                 div.tools #tools hidden {
                     label.unseen for="filter" { "Only sources, families, days or names with" }
@@ -314,7 +315,7 @@ fn method() -> Markup {
             h2 { "How to read this" }
             p { "A worm of these families computes the names it asks for from the date. The same names were computed here, and every DNS message "
                 "in the captures was held against those of its own UTC day and the days beside it, by the time in the capture." }
-            p { span.strong { "Infected" } " means three distinct names of one family and list day, or more: chance is no explanation any more. "
+            p { span.strong { "Infected" } " means as many distinct names of one family and list day as chance does not explain: three of Conficker A and B, four of C, more of longer lists and of resolvers. "
                 span.strong { "Suspect" } " means fewer. Names that honest people own count for nothing." }
             p { "A source is an address as the capture shows it. Behind a resolver or a NAT it stands for all hosts there. Hosts that use encrypted "
                 "DNS, or were switched off, are not seen: the numbers are what was seen, not an estimate of what there is." }

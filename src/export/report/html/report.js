@@ -1,13 +1,38 @@
 // Shows all sources of the report a page at a time: filtered, sorted, each with its names.
 "use strict";
-(() => {
+(async () => {
   const table = document.getElementById("rows");
   if (!table) return;
-  const { lists, rows } = JSON.parse(document.getElementById("data").textContent);
+  const octets = Uint8Array.from(atob(document.getElementById("data").textContent), (octet) => octet.charCodeAt(0));
+  let data;
+  try {
+    data = await new Response(new Blob([octets]).stream().pipeThrough(new DecompressionStream("gzip"))).json();
+  } catch {
+    // A browser of before 2023: what needs no script stays.
+    document.getElementById("old").hidden = false;
+    return;
+  }
+  const { lists, since } = data;
+  let before = 0;
+  const address = (source) => {
+    if (typeof source === "string") return source;
+    before += source;
+    return [24, 16, 8, 0].map((shift) => (before >>> shift) & 255).join(".");
+  };
+  const listOf = lists.flatMap((list, place) => Array(list[3]).fill(place));
+  // [source, list, infected, names, queries, responses, first, last, collisions, [place, …]], times in minutes since 1970.
+  const rows = data.source.map((source, row) => {
+    const first = since + data.first[row];
+    let place = 0;
+    return [
+      address(source), listOf[row], data.infected[row], data.names[row], data.names[row] + data.queries[row], data.responses[row],
+      first, first + data.last[row], data.collisions[row], data.told[row].map((distance) => (place += distance)),
+    ];
+  });
   const PAGE = 50;
   const byId = (id) => document.getElementById(id);
   const number = new Intl.NumberFormat("en-US");
-  const minute = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
+  const minute = (minutes) => new Date(minutes * 60000).toISOString().slice(0, 16).replace("T", " ");
   // Columns of the table: what to sort by.
   const keys = [
     (row) => row[0], (row) => row[2], (row) => lists[row[1]][0], (row) => lists[row[1]][1],
