@@ -276,7 +276,7 @@ impl Networks {
     }
 
     /// What a database has of a source; nothing where it tells apart more than is left of addresses.
-    fn look_up<'d, T: serde::Deserialize<'d>>(&self, database: &'d Reader<Vec<u8>>, source: IpAddr) -> Option<T> {
+    fn look_up<'d, T: Deserialize<'d>>(&self, database: &'d Reader<Vec<u8>>, source: IpAddr) -> Option<T> {
         let found = database.lookup(source).ok()?;
         let kept = if source.is_ipv4() { self.kept.0 } else { self.kept.1 };
         if found.network().ok()?.prefix() > kept {
