@@ -51,7 +51,7 @@ pub(super) struct LiveParquet {
 
     /// Write list days that are open so often, in seconds; a list day that is over, and all at the end, is written at once
     #[arg(long = "parquet-interval", value_name = "SECONDS", default_value = "3600", value_parser = clap::value_parser!(u32).range(1..))]
-    interval: u32,
+    parquet_interval: u32,
 }
 
 #[cfg(feature = "live")]
@@ -59,13 +59,13 @@ impl LiveParquet {
     /// What would be done.
     pub(super) fn effect(&self) -> Option<String> {
         let folder = self.flags.folder.as_ref()?.display();
-        Some(format!("write the evidence as Parquet to {folder} every {} s", self.interval))
+        Some(format!("write the evidence as Parquet to {folder} every {} s", self.parquet_interval))
     }
 
     /// Where the files of a sensor go. `restored` says whether the run goes on with evidence that was kept as state.
     pub(super) fn config(&self, desk: &Desk, state: Option<&StateConfig>, restored: bool) -> Option<ParquetConfig> {
         let now = (Threads::default().clock)();
-        let interval = std::time::Duration::from_secs(self.interval.into());
+        let interval = std::time::Duration::from_secs(self.parquet_interval.into());
         let folder = self.flags.folder.clone()?;
         let began = ParquetConfig::began(state, restored, now, &say);
         let sensor = desk.sensor.clone().unwrap_or_else(host);
