@@ -45,7 +45,7 @@ pub struct Networks {
 }
 
 /// Where a source is, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Origin {
     /// The label of its network.
     #[serde(skip_serializing_if = "Option::is_none")]

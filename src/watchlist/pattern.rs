@@ -101,7 +101,8 @@ impl Patterns {
     /// One clause, when there are too many.
     pub fn add_reported(&mut self, set: &str, pattern: Pattern) -> Result<PatternId, String> {
         if self.sets.last().is_none_or(|last| last.name != set) {
-            self.sets.push(PatternSet { name: set.to_owned(), context_of: None });
+            let context_of = BUILT_IN.iter().find(|built_in| built_in.set == set).map(|built_in| built_in.worm);
+            self.sets.push(PatternSet { name: set.to_owned(), context_of });
         }
         let too_many = || "has too many patterns".to_owned();
         let set = u16::try_from(self.sets.len() - 1).map_err(|_| too_many())?;

@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 
 use crate::day::{Day, Timestamp};
+use crate::export::Desk;
 
 /// What a report says beside its sources.
 #[derive(serde::Deserialize)]
@@ -165,6 +166,10 @@ impl ReportHead {
         let losses = head.captures.iter().filter_map(|capture| capture.capture_loss).chain([head.capture_loss]);
         if !losses.into_iter().all(|loss| (0.0..1.0).contains(&loss)) {
             return Err("has a `capture_loss` that is no share from 0 up to 1".to_owned());
+        }
+        let sensors = head.captures.iter().filter_map(|capture| capture.sensor.as_ref()).chain(&head.sensor);
+        if !sensors.into_iter().all(|sensor| Desk::is_sensor(sensor)) {
+            return Err("has a `sensor` that cannot be one".to_owned());
         }
         Ok(head)
     }

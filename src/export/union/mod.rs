@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use self::head::{Capture, List, Tally};
+use super::report::printable;
 use super::{CaptureSummary, Desk, Found, Grouping, Networks, Origin, Report, SeenBy};
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
@@ -245,8 +246,10 @@ impl ReportUnion {
             for row in head.indicators.iter() {
                 let (queries, responses, first_seen, last_seen) =
                     (row.queries.0, row.responses.0, row.first_seen.0, row.last_seen.0);
-                if first_seen > last_seen {
-                    return Err((*place, "has an indicator that was seen last before it was seen first".to_owned()));
+                if first_seen > last_seen
+                    || row.pattern.chars().chain(row.label.iter().flat_map(|label| label.chars())).any(char::is_control)
+                {
+                    return Err((*place, "has an indicator whose times or texts cannot be".to_owned()));
                 }
                 let seen = Seen { queries, responses, first_seen, last_seen };
                 self.ledger.absorb_sighting(ids[&(&*row.set, &*row.pattern)], row.source, seen);
@@ -321,7 +324,7 @@ fn summary(capture: &Capture, one_of: Option<&ReportHead>) -> CaptureSummary {
         packets: capture.packets.0,
         bytes: capture.bytes.0,
         span: capture.first_packet.zip(capture.last_packet).map(|(first, last)| (first.0, last.0)),
-        error: capture.error.clone(),
+        error: capture.error.as_deref().map(printable),
         seen_by: told.or_else(|| one_of.map(sensor)),
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqA
 use super::head::{AtMost, ListDay, Moment, Tally, Transport};
 use crate::dga::FamilyId;
 use crate::export::Origin;
+use crate::export::networks::is_printable;
 use crate::ledger::{Key, Lookups, MOST_LOOKUPS, Portable};
 
 /// A row of `sources`, as far as the union needs it.
@@ -28,8 +29,14 @@ pub(super) struct Row {
     #[serde(default)]
     collisions: AtMost<u32, 1_024>,
     evidence: Carried,
-    #[serde(flatten)]
-    pub(super) origin: Origin,
+    #[serde(default)]
+    network: Option<String>,
+    #[serde(default)]
+    asn: Option<u32>,
+    #[serde(default)]
+    as_name: Option<String>,
+    #[serde(default)]
+    country: Option<String>,
 }
 
 #[derive(serde::Deserialize)]
@@ -91,7 +98,11 @@ impl Row {
             server: self.evidence.server,
             trace: self.evidence.most.map(|_| trace),
         };
-        Ok((record, self.origin))
+        let Self { network, asn, as_name, country, .. } = self;
+        if ![&network, &as_name, &country].into_iter().flatten().all(|text| is_printable(text)) {
+            return Err("has the name of a network that cannot be shown".to_owned());
+        }
+        Ok((record, Origin { network, asn, as_name, country }))
     }
 }
 
