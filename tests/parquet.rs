@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -380,6 +380,22 @@ fn seven_sensors_come_to_what_one_says() {
         ])
     });
     same(&sorted(absorbed.collect()), &expected);
+
+    // Sketches by their own library: those of seven unite to those of one.
+    if let Some(python) = python("duckdb, datasketches") {
+        let union = |folder: &str| -> BTreeMap<String, f64> {
+            serde_json::from_str(&by_python(&python, "unite_sketches.py", &[path(folder).to_str().unwrap()])).unwrap()
+        };
+        let (seven, of_one) = (union("seven"), union("one"));
+        for family in ["conficker-b", "conficker-c"] {
+            let sources = one["sources"].as_array().unwrap().iter().filter(|row| row["family"] == family);
+            let sources = sources.map(|row| row["source"].as_str().unwrap()).collect::<BTreeSet<_>>().len() as f64;
+            let name = format!("{family} seen");
+            assert!((seven[&name] / of_one[&name] - 1.0).abs() < 1e-6, "{name}: {seven:?} {of_one:?}");
+            // Three standard errors of 1.6 %.
+            assert!((seven[&name] / sources - 1.0).abs() < 0.05, "{name}: {seven:?} {sources}");
+        }
+    }
 
     // By ClickHouse's engine: once, and when it loads every file twice.
     let Some(python) = python("chdb") else { return };
