@@ -62,11 +62,12 @@ fn sensor() {
     let resolver = Running(unbound(&network, folder.path()));
     let state = path("state");
     fs::write(path("networks.csv"), "prefix,label\n10.99.0.0/24,hosts\n").unwrap();
+    let parquet = ["--parquet", &path("lake"), "--parquet-interval", "1"].map(str::to_owned);
     let start = || {
         let child = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
             .args(["live", "--interface", "span", "--family", "conficker-b", "--state-dir", &state, "--events", &path("events")])
             .args(["--state-interval", "1", "--user", "nobody", "--format", "json", "--networks", &path("networks.csv")])
-            .args(if cfg!(feature = "parquet") { &["--parquet", &path("lake"), "--parquet-interval", "1"][..] } else { &[] })
+            .args(parquet.iter().filter(|_| cfg!(feature = "parquet")))
             .stdout(Stdio::null())
             .spawn();
         Running(child.unwrap())

@@ -54,7 +54,11 @@ fn replay(capture: &Path, folder: &Path, sensor: &str, more: &[&str]) -> Value {
 
 fn evidence(folder: &Path) -> Vec<EvidenceRow> {
     let mut rows = vec![];
-    read_evidence(folder, &mut |row| Ok(rows.push(row))).unwrap();
+    read_evidence(folder, &mut |row| {
+        rows.push(row);
+        Ok(())
+    })
+    .unwrap();
     rows
 }
 
@@ -175,7 +179,11 @@ fn files_say_what_the_report_says() {
     assert_eq!(replay(&capture, &folder, "north", &more), report);
     assert_eq!((files(&folder), evidence(&folder)), (before, rows.clone()));
     let mut lists = BTreeMap::new();
-    read_lists(&folder, &mut |row| Ok(_ = lists.insert((row.family.clone(), row.list_day.to_string()), row))).unwrap();
+    read_lists(&folder, &mut |row| {
+        lists.insert((row.family.clone(), row.list_day.to_string()), row);
+        Ok(())
+    })
+    .unwrap();
     let with_rows: Vec<&Value> =
         report["lists"].as_array().unwrap().iter().filter(|list| list.get("verdicts").is_some()).collect();
     assert_eq!(with_rows.len(), lists.len());
@@ -185,7 +193,11 @@ fn files_say_what_the_report_says() {
         assert_eq!((&list["names"], &list["verdicts"]["names_needed"]), (&json!(row.names), &json!(row.names_needed)));
     }
     let mut servers = vec![];
-    read_servers(&folder, &mut |row| Ok(servers.push(row.server.to_string()))).unwrap();
+    read_servers(&folder, &mut |row| {
+        servers.push(row.server.to_string());
+        Ok(())
+    })
+    .unwrap();
     assert!(servers.contains(&support::population::RESOLVER.to_owned()), "{servers:?}");
 
     let Some(python) = python("duckdb, chdb") else { return };
@@ -210,7 +222,8 @@ fn files_say_what_the_report_says() {
             let mut sketches = vec![];
             read_sketches(&folder, &mut |row| {
                 let hex: String = row.sketch.iter().map(|octet| format!("{octet:02X}")).collect();
-                Ok(sketches.push(json!([row.family, row.hour.as_nanos() / 1_000, row.scope, hex, row.estimate])))
+                sketches.push(json!([row.family, row.hour.as_nanos() / 1_000, row.scope, hex, row.estimate]));
+                Ok(())
             })
             .unwrap();
             sorted(sketches)
@@ -338,7 +351,11 @@ fn seven_sensors_come_to_what_one_says() {
     let rows = evidence(&path("seven"));
     let mut ledger = Ledger::for_union(rows.len());
     ledger.judge_by(Rule::of_all(&catalog), true);
-    read_servers(&path("seven"), &mut |row| Ok(ledger.absorb_answering(row.server))).unwrap();
+    read_servers(&path("seven"), &mut |row| {
+        ledger.absorb_answering(row.server);
+        Ok(())
+    })
+    .unwrap();
     for row in rows {
         let (family, _) = catalog.iter().find(|(_, family)| family.id() == row.family).unwrap();
         ledger.absorb(&row.into_portable(family).unwrap(), &catalog).unwrap();
@@ -483,7 +500,11 @@ fn pseudonyms() {
     assert_eq!(sorted(rows.iter().map(of_ours).collect()), expected);
     let mut addresses: Vec<String> =
         rows.iter().flat_map(|row| row.server.into_iter().chain([row.source])).map(|of| of.to_string()).collect();
-    read_servers(&folder, &mut |row| Ok(addresses.push(row.server.to_string()))).unwrap();
+    read_servers(&folder, &mut |row| {
+        addresses.push(row.server.to_string());
+        Ok(())
+    })
+    .unwrap();
     let open = |address: &String| ["192.0.2.", "198.51.100.", "2001:db8:"].iter().any(|network| address.starts_with(network));
     assert!(addresses.len() > 10 && !addresses.iter().any(open), "{addresses:?}");
 }
@@ -634,7 +655,11 @@ mod live {
         assert_eq!(further, 2, "evidence and list of it: {files:?}");
         // Sketches unite: a process has its own.
         let mut sketches = vec![];
-        read_sketches(&folder, &mut |row| Ok(sketches.push((row.scope, row.estimate.round())))).unwrap();
+        read_sketches(&folder, &mut |row| {
+            sketches.push((row.scope, row.estimate.round()));
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(sketches.iter().filter(|(scope, _)| scope == "seen").count(), 4, "{sketches:?}");
         assert!(sketches.iter().all(|(_, estimate)| *estimate == 1.0), "{sketches:?}");
     }

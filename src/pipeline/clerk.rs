@@ -115,6 +115,8 @@ impl<'a, 'p> Clerk<'a, 'p> {
             Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
         report.set_lists(shelf.lists());
         report.set_timeline(timeline);
+        #[cfg(not(feature = "parquet"))]
+        drop(hourly);
         #[cfg(feature = "parquet")]
         report.set_sketches(hourly.map(|mut hourly| hourly.take_changed()).unwrap_or_default());
         if let Some(mut events) = events {

@@ -246,7 +246,8 @@ impl Files<'_> {
         };
         let part = |family: &str, day| self.closed.get(&(family.to_owned(), day)).copied().unwrap_or(0);
         let outcome = contribution.write(&self.folder, part);
-        outcome.and(write_sketches(&self.of_process, self.sensor, &load.catalog, &load.sketches))?;
+        let sketches = write_sketches(&self.of_process, self.sensor, &load.catalog, &load.sketches);
+        outcome.and(sketches)?;
         if load.is_closed {
             let mut lists: Vec<(FamilyId, Day)> = load.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
             lists.dedup();

@@ -128,7 +128,8 @@ pub fn write_sketches(folder: &ParquetFolder, sensor: &str, catalog: &Catalog, s
             sketch: sketch.octets.clone(),
             estimate: sketch.estimate,
         };
-        outcome = outcome.and(folder.write_sketches(family, date, of_day.iter().map(row)));
+        let written = folder.write_sketches(family, date, of_day.iter().map(row));
+        outcome = outcome.and(written);
     }
     outcome
 }

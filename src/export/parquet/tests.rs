@@ -33,15 +33,15 @@ fn row(number: u32) -> EvidenceRow {
         lookups: (0..u64::from(number % 4)).map(|place| u64::MAX - place).collect(),
         starts: vec![7; number as usize % 3],
         lifetimes: vec![],
-        lookups_lost: (number % 4 > 0).then_some(number.into()),
-        latest_lookup: (number % 4 > 0).then_some(1_238_457_600),
+        lookups_lost: (!number.is_multiple_of(4)).then_some(number.into()),
+        latest_lookup: (!number.is_multiple_of(4)).then_some(1_238_457_600),
         role: [Role::Client, Role::Forwarder, Role::Resolver, Role::Unknown][number as usize % 4],
         verdict: [Verdict::Suspect, Verdict::Infected][number as usize % 2],
         names_needed: 4,
         names_needed_of_crowd: 10,
         set_aside: number % 5,
         reader: number.is_multiple_of(7),
-        hosts: if number % 5 > 0 { hosts } else { Err("not infected".to_owned()) },
+        hosts: if number.is_multiple_of(5) { Err("not infected".to_owned()) } else { hosts },
         capture_loss: number.is_multiple_of(2).then_some(0.25),
     }
 }
@@ -110,14 +110,26 @@ fn lists_and_sketches_too() {
     folder.part(1).write_list(&lists[0]).unwrap();
     folder.write_sketches("conficker-c", Day::EPOCH, sketches.iter().cloned()).unwrap();
     let (mut read, mut read_sketch) = (vec![], vec![]);
-    read_lists(place.path(), &mut |row| Ok(read.push(row))).unwrap();
-    read_sketches(place.path(), &mut |row| Ok(read_sketch.push(row))).unwrap();
+    read_lists(place.path(), &mut |row| {
+        read.push(row);
+        Ok(())
+    })
+    .unwrap();
+    read_sketches(place.path(), &mut |row| {
+        read_sketch.push(row);
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(read_sketch, sketches);
     assert_eq!((&read[0], &read[1..]), (&lists[0], &lists[..]));
     let server = ServerRow { sensor: "north 1".to_owned(), server: "2001:db8::53".parse().unwrap() };
     folder.write_servers([&server; 2].into_iter().cloned()).unwrap();
     let mut servers = vec![];
-    read_servers(place.path(), &mut |row| Ok(servers.push(row))).unwrap();
+    read_servers(place.path(), &mut |row| {
+        servers.push(row);
+        Ok(())
+    })
+    .unwrap();
     assert_eq!(servers, [server.clone(), server]);
     let wrong = read_back(&place.path().join("lists")).unwrap_err();
     assert!(wrong.contains("has no column source (text) as docs/PARQUET.md describes it"), "{wrong}");
