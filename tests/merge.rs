@@ -27,13 +27,13 @@ rendezvous = { share = 0.0001, addresses = ["203.0.113.66", "203.0.113.67", "203
 
 [[resolver]]
 name = "isp"
-addresses = ["198.51.100.53"]
+addresses = ["198.51.100.53", "2001:db8:ffff::53"]
 sees = "both"
 negative_ttl = [30, 1800]
 
 [[resolver]]
 name = "office"
-addresses = ["192.0.2.1"]
+addresses = ["192.0.2.1", "2001:db8:ffff::1"]
 upstream = "isp"
 sees = "clients"
 
@@ -365,7 +365,7 @@ fn what_does_not_go_together() {
         (second(&listed), &[], 1, "give it as the sensors had it: --list ours=FILE"),
         (second(&listed), &["--list", &changed], 1, "means other names by ours, list of "),
         (vec![plain.clone()], &["--list", &own], 2, "write NAME=FILE, NAME as in the reports"),
-        (vec![prefix.clone()], &["--format", "xarf"], 2, "what stands for sources in these reports is no address"),
+        (vec![prefix.clone()], &["--format", "shadowserver"], 2, "what stands for sources in these reports is no address"),
         (vec![folder.path("none.json")], &[], 1, "none.json cannot be read: No such file"),
         (
             vec![folder.write("empty", "")],
