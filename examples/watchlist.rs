@@ -315,6 +315,7 @@ fn settings() -> Settings {
         lost: 0.0,
         clients: CLIENTS,
         timeline: false,
+        sketches: false,
         search_list: SearchList::default(),
         sinkholes: Default::default(),
         masking: Masking::default(),

@@ -83,10 +83,12 @@ fn sensor() {
     wait("the resolver has connected", || series(TOLD, "dgawatch_dnstap_connections_total{") == 1);
     let state = path("state");
     fs::write(path("networks.csv"), "prefix,label\n10.99.0.0/24,hosts\n").unwrap();
+    let parquet = ["--parquet", &path("lake"), "--parquet-interval", "1"].map(str::to_owned);
     let start = || {
         let child = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
             .args(["live", "--interface", "span", "--family", "conficker-b", "--state-dir", &state, "--events", &path("events")])
             .args(["--state-interval", "1", "--user", "nobody", "--format", "json", "--networks", &path("networks.csv")])
+            .args(parquet.iter().filter(|_| cfg!(feature = "parquet")))
             .stdout(Stdio::null())
             .spawn();
         Running(child.unwrap())
@@ -109,6 +111,15 @@ fn sensor() {
     wait("two sources are infected", || ask(r#"dgawatch_sources{family="conficker-b",verdict="infected"}"#) == Some(vec![2.0]));
     wait("each has a series of its own", || {
         INFECTED.iter().all(|source| ask(&format!(r#"dgawatch_source_matches_total{{source="{source}"}}"#)) == Some(vec![40.0]))
+    });
+    #[cfg(feature = "parquet")]
+    wait("the evidence is there as Parquet, from a process that is confined", || {
+        let mut infected = vec![];
+        let read = dgawatch::export::parquet::read_evidence(Path::new(&path("lake")), &mut |row| {
+            infected.extend((row.verdict == dgawatch::ledger::Verdict::Infected).then(|| row.source.to_string()));
+            Ok(())
+        });
+        read.is_ok() && INFECTED.iter().all(|source| infected.contains(&(*source).to_owned()))
     });
     for source in CLEAN.iter().chain(&[RESOLVER]) {
         assert_eq!(ask(&format!(r#"dgawatch_source_matches_total{{source="{source}"}}"#)), None, "{source}");

@@ -84,6 +84,7 @@ fn settings() -> Settings {
         events: None,
         series: None,
         timeline: false,
+        sketches: false,
     }
 }
 

@@ -24,6 +24,8 @@ mod live;
 mod merge;
 mod name_files;
 mod names;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pictures;
 #[cfg(feature = "live")]
 mod reload;

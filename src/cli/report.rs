@@ -98,7 +98,7 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources, sinkholes) = (self.skew, self.max_sources as usize, self.sinkholes()?);
-        let (series, compiled, timeline, networks, lost) = (None, None, false, None, 0.0);
+        let (series, compiled, timeline, sketches, networks, lost) = (None, None, false, false, None, 0.0);
         Ok(Settings {
             skew,
             max_sources,
@@ -114,6 +114,7 @@ impl Matching {
             series,
             compiled,
             timeline,
+            sketches,
         })
     }
 

@@ -19,6 +19,8 @@ mod messages;
 mod metrics;
 mod networks;
 mod page;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod plot;
 mod report;
 pub mod series;

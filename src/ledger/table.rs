@@ -229,6 +229,11 @@ impl Ledger {
         self.sightings.add(sighting);
     }
 
+    /// What the source of a hit is taken for, where its evidence is kept.
+    pub fn verdict(&self, hit: &Hit) -> Option<Verdict> {
+        self.rows.find(&Key::of(hit)).map(|place| Verdict::of(self.rows.row(place).1))
+    }
+
     /// Hits that the rows do not speak of.
     pub const fn not_kept(&self) -> u64 {
         self.saturation.refused + self.saturation.evicted_hits
@@ -406,11 +411,14 @@ impl Ledger {
         let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         let standard = |(family, list_day)| {
             let rule = rules.of(family, list_day);
-            let (needed, clients, expected_false) = (rule.needed, rule.clients as u64, rule.expected_false());
             Standard {
-                needed,
-                clients,
-                expected_false,
+                needed: rule.needed,
+                needed_of_crowd: rule.needed_of_crowd,
+                names: rule.list,
+                background: rule.background,
+                habit: rule.habit,
+                clients: rule.clients as u64,
+                expected_false: rule.expected_false(),
                 set_aside: self.set_aside(family, list_day),
                 measured: rules.is_measured(family, list_day),
             }

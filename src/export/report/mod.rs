@@ -1,6 +1,8 @@
 //! The report of a replay: who is infected, what was read, what was lost.
 
 mod abuse;
+#[cfg(feature = "parquet")]
+mod columns;
 mod csv;
 mod desk;
 mod evidence;
@@ -28,6 +30,8 @@ use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
+#[cfg(feature = "parquet")]
+use crate::ledger::HourSketch;
 use crate::ledger::estimate::{Cycle, Estimate};
 use crate::ledger::{
     AnswerCounts, Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Seen, Standard, Verdict, Watched,
@@ -74,6 +78,9 @@ pub struct Report {
     sightings_refused: u64,
     desk: Desk,
     timeline: Option<Timeline>,
+    /// Different sources by hour, where they are counted.
+    #[cfg(feature = "parquet")]
+    sketches: Vec<HourSketch>,
     /// Lists whose names need not be computed again.
     built: BTreeMap<(FamilyId, Day), Arc<List>>,
 }
@@ -160,6 +167,12 @@ impl<'r> Group<'r> {
     }
 }
 
+/// From when to when packets of captures are.
+fn span_of(captures: &[CaptureSummary]) -> Option<(Timestamp, Timestamp)> {
+    let spans = captures.iter().filter_map(|capture| capture.span);
+    spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+}
+
 /// The caveats of an estimate as sentences.
 fn caveats(estimate: &Estimate) -> Vec<&'static str> {
     estimate.caveats().iter().map(|caveat| caveat.text()).collect()
@@ -218,9 +231,7 @@ impl Report {
     ) -> Self {
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
         let (names_refused, servers) = (ledger.saturation().names_refused, ledger.answering());
-        let spans = captures.iter().filter_map(|capture| capture.span);
-        let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost: found.lost, names_refused: names_refused > 0 };
+        let watched = Watched { span: span_of(&captures), lost: found.lost, names_refused: names_refused > 0 };
         let standards = ledger.standards();
         let live = Live::take(&mut ledger);
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
@@ -256,6 +267,8 @@ impl Report {
             sightings_refused,
             desk,
             timeline,
+            #[cfg(feature = "parquet")]
+            sketches: vec![],
             built,
         }
     }
@@ -275,6 +288,12 @@ impl Report {
         self.timeline = timeline;
     }
 
+    /// Adds sketches of the sources of each hour, for Parquet.
+    #[cfg(feature = "parquet")]
+    pub fn set_sketches(&mut self, sketches: Vec<HourSketch>) {
+        self.sketches = sketches;
+    }
+
     /// Writes it as one HTML page that needs nothing else.
     ///
     /// # Errors
@@ -291,6 +310,12 @@ impl Report {
     /// Sums up each of its lists as an event.
     pub fn tell(&self, events: &mut Events<'_>) {
         events.summaries(self.lists.iter().copied(), &self.rows, &self.live.lists);
+    }
+
+    /// From when to when packets are.
+    #[cfg(feature = "parquet")]
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        span_of(&self.captures)
     }
 
     /// What was read of each capture.
