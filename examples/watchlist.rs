@@ -314,6 +314,7 @@ fn settings() -> Settings {
         compiled: None,
         lost: 0.0,
         timeline: false,
+        sketches: false,
         search_list: SearchList::default(),
         sinkholes: Default::default(),
         masking: Masking::default(),

@@ -205,6 +205,7 @@ fn nothing_is_unaccounted_for() {
                 events: None,
                 series: None,
                 timeline: false,
+                sketches: false,
             };
             let taps = open(&LiveConfig { workers, ring, ..config() }).into_iter().map(|tap| Slowed(tap, &may_take)).collect();
             let threads = Threads::default();

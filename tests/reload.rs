@@ -91,6 +91,7 @@ fn settings(patterns: &str) -> Settings {
         events: None,
         series: Some(SeriesConfig { max_sources: 10, prefix: None }),
         timeline: false,
+        sketches: false,
     }
 }
 

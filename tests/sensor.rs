@@ -83,6 +83,7 @@ fn settings() -> Settings {
         events: None,
         series: None,
         timeline: false,
+        sketches: false,
     }
 }
 

@@ -44,6 +44,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("md5", &["dga"]),
     ("memmap2", &["source", "watchlist"]),
     ("nix", &["process", "source"]),
+    ("parquet", &["export"]),
     ("pcap", &["source"]),
     ("prefix_trie", &["export"]),
     ("prometheus", &["export"]),

@@ -20,6 +20,12 @@ pub(super) struct DeskFlags {
     #[arg(long, value_name = "NAME", default_value = Desk::UNTOLD, value_parser = vantage)]
     vantage: String,
 
+    /// What this sensor is called in its JSON report, for `dgawatch merge`: letters, digits, `.`, `-`, `_`
+    ///
+    /// [default: none for replay, the name of the host for live]
+    #[arg(long, value_name = "NAME", value_parser = sensor)]
+    sensor: Option<String>,
+
     /// Who reports, and can be asked, for XARF: "Example ISP <abuse@isp.example>"
     #[arg(long, value_name = "WHO")]
     reporter: Option<Reporter>,
@@ -69,11 +75,21 @@ impl DeskFlags {
         let networks = self.networks(masking)?;
         Ok(Desk {
             vantage: self.vantage.clone(),
+            sensor: self.sensor.clone(),
             reporter: self.reporter.clone(),
             suspects: self.suspects,
             networks,
             masked: (!masking.is_none()).then(|| masking.tag()),
         })
+    }
+}
+
+/// What can be part of a file's name.
+fn sensor(text: &str) -> Result<String, String> {
+    if Desk::is_sensor(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("give 1 to 64 letters, digits, dots, hyphens and underscores".to_owned())
     }
 }
 

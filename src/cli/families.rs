@@ -43,16 +43,19 @@ impl Families {
         for id in &self.families {
             catalog.add(id).map_err(Failure::Usage)?;
         }
-        for list in &self.lists {
-            let (name, file) = list.split_once('=').ok_or_else(|| Failure::Usage(format!("--list {list}: write NAME=FILE")))?;
-            let (layout, path) = layout(file);
-            let text = fs::read(path).map_err(|error| Failure::Said(format!("list {path} cannot be read: {error}")))?;
-            let refuse = |why| Failure::Said(format!("list {path}: {why}"));
-            let layout = layout.unwrap_or_else(|| detected(&text));
-            catalog.add_list(name, &layout.to_list(&text).map_err(refuse)?).map_err(refuse)?;
-        }
+        self.lists.iter().try_for_each(|list| load_list(list, &mut catalog))?;
         Ok(catalog)
     }
+}
+
+/// Adds a list that is given as NAME=FILE.
+pub(super) fn load_list(list: &str, catalog: &mut Catalog) -> Result<(), Failure> {
+    let (name, file) = list.split_once('=').ok_or_else(|| Failure::Usage(format!("--list {list}: write NAME=FILE")))?;
+    let (layout, path) = layout(file);
+    let text = fs::read(path).map_err(|error| Failure::Said(format!("list {path} cannot be read: {error}")))?;
+    let refuse = |why| Failure::Said(format!("list {path}: {why}"));
+    let layout = layout.unwrap_or_else(|| detected(&text));
+    catalog.add_list(name, &layout.to_list(&text).map_err(refuse)?).map_err(refuse)
 }
 
 /// Which names `replay` and `live` look for.

@@ -13,12 +13,14 @@ use dgawatch::dga::Catalog;
 use dgawatch::export::http::Server;
 use dgawatch::export::{Desk, EventLog, Grouping};
 use dgawatch::pipeline::{Live, LiveState, Plan, Sensor, Settings, StateConfig, Thread, Threads};
-use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, request_on_signal, stop_on_signals};
+use dgawatch::process::{Access, Notifier, Request, Role, Sandbox, host_name, request_on_signal, stop_on_signals};
 use dgawatch::source::{Filter, LiveConfig};
 
 use super::confinement::{Confinement, Prepared};
 use super::families::{Watched, gap};
 use super::names::today;
+#[cfg(feature = "parquet")]
+use super::parquet::LiveParquet;
 use super::reload::Running;
 use super::report::{Matching, Output, all_told};
 use super::syslog::{Started, Syslog};
@@ -57,6 +59,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     state: State,
 
+    #[cfg(feature = "parquet")]
+    #[command(flatten)]
+    parquet: LiveParquet,
+
     #[command(flatten)]
     confinement: Confinement,
 
@@ -93,6 +99,8 @@ impl Arguments {
             Some(directory) => format!("write the evidence to {} every {} s", directory.display(), self.state.interval),
             None => "forget the evidence at the end: no --state-dir".to_owned(),
         });
+        #[cfg(feature = "parquet")]
+        lines.extend(self.parquet.effect());
         lines.push(self.prepare()?.to_string());
         Ok(lines)
     }
@@ -121,6 +129,8 @@ impl Arguments {
             }
         }
         self.state.directory.iter().for_each(|directory| access.write(directory));
+        #[cfg(feature = "parquet")]
+        self.parquet.flags.folder.iter().for_each(|folder| access.write(folder));
         self.output.syslog.connects_to().into_iter().for_each(|port| access.connect(port));
         // A log that is begun anew is another file.
         self.matching.events().and_then(Path::parent).into_iter().for_each(|directory| {
@@ -212,8 +222,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     gap(compiled.as_ref(), [today()].into_iter()).iter().for_each(|gap| say(gap));
     let series = Some(arguments.web.series());
     let mut settings = Settings { compiled, series, ..arguments.matching.settings(&catalog)? };
-    let desk = arguments.output.desk(&settings.masking)?;
+    let mut desk = arguments.output.desk(&settings.masking)?;
+    desk.sensor = desk.sensor.or_else(|| Some(host_name()).filter(|name| Desk::is_sensor(name)));
     settings.networks.clone_from(&desk.networks);
+    #[cfg(feature = "parquet")]
+    {
+        settings.sketches = arguments.parquet.flags.wanted();
+    }
     let syslog = arguments.output.syslog.open(&desk, &settings.masking)?;
     let sending = syslog.map(|Syslog { form, sending }| {
         let log = settings.events.get_or_insert_with(|| Arc::new(Mutex::new(EventLog::unwritten())));
@@ -226,6 +241,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let state = arguments.state.config();
     let prepared = arguments.prepare()?;
     state.as_ref().map_or(Ok(()), |state| prepared.make_directory(&state.directory))?;
+    #[cfg(feature = "parquet")]
+    arguments.parquet.flags.folder.as_ref().map_or(Ok(()), |folder| prepared.make_directory(folder))?;
     let access = arguments.access();
 
     // What takes rights comes before they are given up.
@@ -240,12 +257,19 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let sending = sending.map(|sending| sending.start(move || confine(sandbox, Role::Sender { connect }))).transpose()?;
 
     let (rotate, hang_up) = (signals(request_on_signal(Request::Rotate))?, signals(request_on_signal(Request::Reload))?);
-    if let Some(state) = &state {
-        live.go_on_from(state.restore(&plan, &say));
+    let restored = state.as_ref().and_then(|state| state.restore(&plan, &say));
+    #[cfg(feature = "parquet")]
+    let parquet = arguments.parquet.config(&desk, state.as_ref(), restored.is_some());
+    if state.is_some() {
+        live.go_on_from(restored);
     }
     let (mut sensor, board) = Sensor::new(Threads::default().clock, Arc::clone(&rotate), Arc::new(say));
     if let Some(state) = &state {
         sensor.keep_state(state, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
+    }
+    #[cfg(feature = "parquet")]
+    if let Some(parquet) = parquet {
+        sensor.write_parquet(&parquet, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;
     }
     let read_again = Box::new(move || running.read_again());
     sensor.reload_with(Arc::clone(&plan), read_again, move || confine(sandbox, Role::Clerk)).map_err(Failure::Said)?;

@@ -21,8 +21,11 @@ mod families;
 mod flag_file;
 #[cfg(feature = "live")]
 mod live;
+mod merge;
 mod name_files;
 mod names;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pictures;
 #[cfg(feature = "live")]
 mod reload;
@@ -80,6 +83,7 @@ enum Command {
     Contain(contain::Arguments),
     Compile(compile::Arguments),
     Diff(diff::Arguments),
+    Merge(merge::Arguments),
     Explain(explain::Arguments),
     Families(built_in::Arguments),
     Decode(decode::Arguments),
@@ -125,6 +129,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Contain(arguments) => contain::run(&arguments),
         Command::Compile(arguments) => compile::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Explain(arguments) => return explain::run(&arguments).unwrap_or_else(fail),
         Command::Families(arguments) => built_in::run(&arguments),
         Command::Decode(arguments) => decode::run(&arguments),

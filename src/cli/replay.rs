@@ -17,6 +17,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::captures::Captures;
 use super::families::{Watched, gap};
+#[cfg(feature = "parquet")]
+use super::parquet::ParquetFlags;
 use super::pictures::Pictures;
 use super::report::{Matching, Output, all_told};
 use super::syslog::send_report;
@@ -42,6 +44,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     pictures: Pictures,
 
+    #[cfg(feature = "parquet")]
+    #[command(flatten)]
+    parquet: ParquetFlags,
+
     /// Threads that read packets [default: all cores]
     #[arg(long, value_name = "N")]
     threads: Option<NonZero<usize>>,
@@ -51,9 +57,9 @@ pub(super) struct Arguments {
 
     /// Which share of packets the captures lack, as whoever captured them was told (`tcpdump`: dropped by kernel), from 0 up to 1
     ///
-    /// Numbers of hosts reckon with it.
-    #[arg(long, value_name = "SHARE", default_value = "0", value_parser = lost)]
-    lost: f64,
+    /// Numbers of hosts reckon with it [default: 0].
+    #[arg(long, value_name = "SHARE", value_parser = lost)]
+    lost: Option<f64>,
 
     /// Exit with code 1 if anything was given up that could have held a DNS message: what the text report has under "Not read"
     #[arg(long)]
@@ -81,7 +87,12 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (catalog, compiled) = arguments.watched.load()?;
     let timeline = arguments.pictures.wanted();
-    let settings = Settings { compiled, timeline, lost: arguments.lost, ..arguments.matching.settings(&catalog)? };
+    #[cfg(feature = "parquet")]
+    let sketches = arguments.parquet.wanted();
+    #[cfg(not(feature = "parquet"))]
+    let sketches = false;
+    let lost = arguments.lost.unwrap_or(0.0);
+    let settings = Settings { compiled, timeline, sketches, lost, ..arguments.matching.settings(&catalog)? };
     if arguments.follow {
         return follow(arguments, &catalog, &settings);
     }
@@ -106,6 +117,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let report = report.with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(&settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
+    #[cfg(feature = "parquet")]
+    arguments.parquet.write(&report, arguments.lost)?;
     if stop.load(Ordering::Relaxed) {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
@@ -145,6 +158,8 @@ fn follow(arguments: &Arguments, catalog: &Catalog, settings: &Settings) -> Resu
     let report = pipeline::follow(catalog, &mut follow, settings, &stop).with_desk(desk);
     let whole = arguments.output.write(&report)? & all_told(settings) & send_report(syslog, &report)?;
     arguments.pictures.write(&report)?;
+    #[cfg(feature = "parquet")]
+    arguments.parquet.write(&report, arguments.lost)?;
     state.map_or(Ok(()), |state| follow.save(state)).map_err(Failure::Said)?;
     arguments.judge(&report, settings, whole)
 }

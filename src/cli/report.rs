@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 use dgawatch::dga::Catalog;
-use dgawatch::export::{AbuseFormat, Desk, EventLog, Report, ReportFormat};
+use dgawatch::export::{AbuseFormat, Desk, EventLog, Report, ReportFormat, write_whole};
 use dgawatch::ledger::{Masking, Prefix, PseudonymKey, Sinkholes};
 use dgawatch::pipeline::Settings;
 use dgawatch::watchlist::{Patterns, SearchList};
@@ -91,7 +91,7 @@ impl Matching {
         let events = log.map(|log| Arc::new(Mutex::new(log)));
         let decode = self.decoding.config();
         let (skew, max_sources, sinkholes) = (self.skew, self.max_sources as usize, self.sinkholes()?);
-        let (series, compiled, timeline, networks, lost) = (None, None, false, None, 0.0);
+        let (series, compiled, timeline, sketches, networks, lost) = (None, None, false, false, None, 0.0);
         Ok(Settings {
             skew,
             max_sources,
@@ -106,6 +106,7 @@ impl Matching {
             series,
             compiled,
             timeline,
+            sketches,
         })
     }
 
@@ -237,32 +238,58 @@ impl Output {
         Ok(desk)
     }
 
-    /// Writes the report to standard output, and what could not be read to standard error; tells whether all was read.
-    pub(super) fn write(&self, report: &Report) -> Result<bool, Failure> {
+    /// The same for a report of reports, whose sources may be masked.
+    pub(super) fn desk_of_reports(&self, masked: bool) -> Result<Desk, Failure> {
+        let desk = self.desk(&Masking::default())?;
+        if masked && (self.format.abuse().is_some() || desk.networks.is_some()) {
+            let why = "what stands for sources in these reports is no address";
+            return Err(Failure::Usage(format!("--format for abuse desks, and --networks, name sources; {why}")));
+        }
+        Ok(desk)
+    }
+
+    /// Writes the report to a file as a whole; tells whether all was read.
+    pub(super) fn write_file(&self, report: &Report, path: &Path) -> Result<bool, Failure> {
+        let written = write_whole(path, |out| self.write_to(report, out));
+        written.map_err(|error| Failure::Said(format!("the report cannot be written: {error}")))?;
+        Ok(all_read(report))
+    }
+
+    fn write_to(&self, report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let format = match self.format {
             Format::Json => ReportFormat::Json,
             Format::Csv => ReportFormat::Csv,
             Format::Cof => ReportFormat::Cof,
             _ => ReportFormat::Text { top: self.top },
         };
+        match self.format.abuse() {
+            Some(format) => report.write_abuse(format, out),
+            None => report.write(format, out),
+        }
+    }
+
+    /// Writes the report to standard output, and what could not be read to standard error; tells whether all was read.
+    pub(super) fn write(&self, report: &Report) -> Result<bool, Failure> {
         let captures = report.captures();
         // Where there was none to be read, the report says so.
         let nothing_read = !captures.is_empty() && captures.iter().all(|capture| capture.packets == 0 && capture.error.is_some());
         if self.format != Format::Text || !nothing_read {
             let mut out = BufWriter::new(io::stdout().lock());
-            match self.format.abuse() {
-                Some(format) => report.write_abuse(format, &mut out)?,
-                None => report.write(format, &mut out)?,
-            }
+            self.write_to(report, &mut out)?;
             out.flush()?;
         }
-        let mut whole = true;
-        for capture in report.captures() {
-            if let Some(error) = &capture.error {
-                say(&format!("{} {error}", capture.path));
-                whole = false;
-            }
-        }
-        Ok(whole)
+        Ok(all_read(report))
     }
+}
+
+/// Says what could not be read; tells whether all was.
+fn all_read(report: &Report) -> bool {
+    let mut whole = true;
+    for capture in report.captures() {
+        if let Some(error) = &capture.error {
+            say(&format!("{} {error}", capture.path));
+            whole = false;
+        }
+    }
+    whole
 }

@@ -90,6 +90,11 @@ impl Counts {
         self.0[outcome as usize] += 1;
     }
 
+    /// Counts several packets.
+    pub const fn add_many(&mut self, outcome: Outcome, count: u64) {
+        self.0[outcome as usize] += count;
+    }
+
     /// Adds those counted elsewhere.
     pub fn merge(&mut self, other: &Self) {
         self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
@@ -168,7 +173,12 @@ impl Messages {
 
     /// Counts one message.
     pub const fn add(&mut self, transport: Transport, kind: Kind) {
-        self.0[transport as usize][kind as usize] += 1;
+        self.add_many(transport, kind, 1);
+    }
+
+    /// Counts several messages.
+    pub const fn add_many(&mut self, transport: Transport, kind: Kind, count: u64) {
+        self.0[transport as usize][kind as usize] += count;
     }
 
     /// Adds those counted elsewhere.
@@ -293,7 +303,7 @@ impl GivenUpCounts {
     }
 
     /// Counts several.
-    pub(super) const fn add_many(&mut self, why: GivenUp, count: u64) {
+    pub const fn add_many(&mut self, why: GivenUp, count: u64) {
         self.0[why as usize] += count;
     }
 

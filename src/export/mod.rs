@@ -19,6 +19,8 @@ mod messages;
 mod metrics;
 mod networks;
 mod page;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 mod plot;
 mod report;
 pub mod series;
@@ -26,6 +28,7 @@ pub mod snapshot;
 mod state;
 mod syslog;
 mod target;
+mod union;
 
 /// Figures and words for people, the same wherever they are shown.
 pub mod figures {
@@ -46,10 +49,11 @@ pub use self::messages::write_message;
 #[cfg(feature = "http")]
 pub use self::metrics::metrics_text;
 pub use self::networks::{Grouping, Networks, Origin};
-pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, Timeline};
+pub use self::report::{AbuseFormat, CaptureSummary, Desk, Format as ReportFormat, Found, Report, Reporter, SeenBy, Timeline};
 pub use self::snapshot::Snapshot;
 pub use self::state::StateFile;
 pub use self::syslog::{
     SyslogCounts, SyslogForm, SyslogLink, SyslogPayload, SyslogQueue, SyslogReceiver, SyslogSender, SyslogTls,
 };
 pub use self::target::write_whole;
+pub use self::union::{ReportHead, ReportUnion, families_of};

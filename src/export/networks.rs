@@ -13,7 +13,7 @@ use std::path::Path;
 use ipnetwork::{IpNetwork, Ipv4Network, Ipv6Network};
 use maxminddb::{Reader, geoip2};
 use prefix_trie::PrefixMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ledger::Masking;
 
@@ -40,10 +40,12 @@ pub struct Networks {
     countries: Option<Reader<Vec<u8>>>,
     /// Leading bits that are left of addresses, of IPv4 and of IPv6.
     kept: (u8, u8),
+    /// What reports tell of sources, where nothing else is known.
+    told: Option<(Vec<Grouping>, BTreeMap<IpAddr, Origin>)>,
 }
 
 /// Where a source is, as far as it is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// The label of its network.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -85,6 +87,20 @@ impl Grouping {
 }
 
 impl Origin {
+    /// What two sensors know of one source; where they do not agree, what sorts first.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        fn first<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+            one.into_iter().chain(other).min()
+        }
+        Self {
+            network: first(self.network, other.network),
+            asn: first(self.asn, other.asn),
+            as_name: first(self.as_name, other.as_name),
+            country: first(self.country, other.country),
+        }
+    }
+
     /// What it is called when sources are counted so; `other` where it is not known.
     pub fn name(&self, by: Grouping) -> String {
         let name = match by {
@@ -110,6 +126,13 @@ impl Networks {
             return Err("networks cannot be told of pseudonyms: they are there to hide them".to_owned());
         }
         Ok(Self { kept: masking.kept_bits(), ..Self::default() })
+    }
+
+    /// What reports tell of sources, which they count by these kinds.
+    pub fn told(mut by: Vec<Grouping>, origins: BTreeMap<IpAddr, Origin>) -> Self {
+        by.sort_unstable();
+        by.dedup();
+        Self { told: Some((by, origins)), ..Self::default() }
     }
 
     /// Takes the labels of a CSV file: `prefix,label` a line, `#` before comments, a line of headings or none.
@@ -210,7 +233,12 @@ impl Networks {
 
     /// By what sources can be counted.
     pub fn groupings(&self) -> impl Iterator<Item = Grouping> {
-        let known = [!self.labels.is_empty(), self.systems.is_some(), self.countries.is_some()];
+        let told = |by| self.told.as_ref().is_some_and(|(told, _)| told.contains(&by));
+        let known = [
+            !self.labels.is_empty() || told(Grouping::Network),
+            self.systems.is_some() || told(Grouping::Asn),
+            self.countries.is_some() || told(Grouping::Country),
+        ];
         Grouping::ALL.into_iter().zip(known).filter_map(|(grouping, known)| known.then_some(grouping))
     }
 
@@ -230,6 +258,9 @@ impl Networks {
 
     /// All that is known of where a source is.
     pub fn origin(&self, source: IpAddr) -> Origin {
+        if let Some((_, origins)) = &self.told {
+            return origins.get(&source).cloned().unwrap_or_default();
+        }
         let mut origin = Origin { network: self.label(source).map(|place| self.labels[place].clone()), ..Origin::default() };
         if let Some(found) = self.systems.as_ref().and_then(|database| self.look_up::<geoip2::Asn<'_>>(database, source)) {
             origin.asn = found.autonomous_system_number;
@@ -245,7 +276,7 @@ impl Networks {
     }
 
     /// What a database has of a source; nothing where it tells apart more than is left of addresses.
-    fn look_up<'d, T: serde::Deserialize<'d>>(&self, database: &'d Reader<Vec<u8>>, source: IpAddr) -> Option<T> {
+    fn look_up<'d, T: Deserialize<'d>>(&self, database: &'d Reader<Vec<u8>>, source: IpAddr) -> Option<T> {
         let found = database.lookup(source).ok()?;
         let kept = if source.is_ipv4() { self.kept.0 } else { self.kept.1 };
         if found.network().ok()?.prefix() > kept {

@@ -100,6 +100,14 @@ pub fn write_whole(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result
     out.commit()
 }
 
+/// The same for what writes to the file itself.
+#[cfg(feature = "parquet")]
+pub(super) fn replace_file(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let mut file = Replacement::new(path)?;
+    write(&mut file.out).map_err(|error| at(path, &error))?;
+    file.commit()
+}
+
 /// An error that says where.
 pub(super) fn at(path: &Path, error: &io::Error) -> io::Error {
     io::Error::other(format!("{}: {error}", path.display()))

@@ -82,16 +82,22 @@ impl Evidence {
         let wanted = if hit.recursive { &mut self.recursive } else { &mut self.iterative };
         *wanted = wanted.saturating_add(1);
         self.first_seen = self.first_seen.min(hit.time);
-        // Of two at the same time it is the higher port, so that their order does not matter.
-        let latest = |time, port, transport| (time, port, transport == Transport::Tcp);
-        if latest(hit.time, hit.port, hit.transport) > latest(self.last_seen, self.port, self.transport) {
-            (self.last_seen, self.port, self.transport) = (hit.time, hit.port, hit.transport);
-        }
+        self.hear_latest(hit.time, hit.port, hit.transport);
         let inserted = self.names.insert(hit.matched.index, room);
         if inserted == Inserted::New {
             self.collisions += u32::from(hit.matched.collision);
         }
         inserted
+    }
+
+    /// Notes a message that may be the latest.
+    #[inline]
+    pub(super) fn hear_latest(&mut self, time: Timestamp, port: u16, transport: Transport) {
+        // Of two at the same time it is the higher port, so that their order does not matter.
+        let latest = |time, port, transport| (time, port, transport == Transport::Tcp);
+        if latest(time, port, transport) > latest(self.last_seen, self.port, self.transport) {
+            (self.last_seen, self.port, self.transport) = (time, port, transport);
+        }
     }
 
     /// Sets names aside and finds what the source is, by what is known of others now.

@@ -32,7 +32,7 @@ use super::trace::Trace;
 use super::{Evidence, Key, Ledger, Masking, Recent, Role, Rule, Saturation, Seen};
 use crate::day::{Day, Timestamp};
 use crate::decode::Transport;
-use crate::dga::{Catalog, FamilyId, Shape};
+use crate::dga::{Catalog, Family, FamilyId, Shape};
 use crate::watchlist::{PatternId, Patterns};
 
 const MAGIC: &[u8; 8] = b"dgawledg";
@@ -255,16 +255,19 @@ impl Context<'_> {
         Some(WrittenList { key, names, rows: 0 })
     }
 
-    /// What a list is known by: its length and, where users make it, its names. Evidence holds places in lists, which mean
-    /// other names in another list.
     fn mark(&self, family: FamilyId, list_day: Day) -> u64 {
-        let family = self.catalog.family(family);
-        let mut checksum = crc32fast::Hasher::new();
-        if matches!(family.shape(), Shape::Any) {
-            family.names(list_day, &mut |name| checksum.update(name.as_wire()));
-        }
-        u64::from(family.count(list_day)) << 32 | u64::from(checksum.finalize())
+        mark_of(self.catalog.family(family), list_day)
     }
+}
+
+/// What a list is known by: its length and, where users make it, its names. Evidence holds places in lists, which mean
+/// other names in another list.
+pub fn mark_of(family: &dyn Family, list_day: Day) -> u64 {
+    let mut checksum = crc32fast::Hasher::new();
+    if matches!(family.shape(), Shape::Any) {
+        family.names(list_day, &mut |name| checksum.update(name.as_wire()));
+    }
+    u64::from(family.count(list_day)) << 32 | u64::from(checksum.finalize())
 }
 
 /// A list that rows are of.

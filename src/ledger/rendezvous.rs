@@ -27,7 +27,7 @@ pub(super) const MOST_SERVERS: usize = 8;
 
 /// Clients that were told, over all names; so many of each name are noted however many there are.
 pub(super) const MOST_EXPOSED: usize = 1 << 16;
-const ALWAYS_EXPOSED: usize = 4;
+pub(super) const ALWAYS_EXPOSED: usize = 4;
 
 /// Addresses that are learned.
 const MOST_LEARNED: usize = 1 << 12;
@@ -156,19 +156,19 @@ pub struct Unkept {
 }
 
 #[derive(Clone, Copy, Default)]
-struct Crowd {
+pub(super) struct Crowd {
     /// Names that are kept and lead there.
-    names: u32,
-    learned: Option<(u32, u64, Timestamp)>,
+    pub(super) names: u32,
+    pub(super) learned: Option<(u32, u64, Timestamp)>,
 }
 
 /// All of them.
 #[derive(Default)]
 pub(super) struct LiveNames {
-    names: BTreeMap<ListedName, Rendezvous>,
-    crowds: HashMap<(FamilyId, IpAddr), Crowd>,
+    pub(super) names: BTreeMap<ListedName, Rendezvous>,
+    pub(super) crowds: HashMap<(FamilyId, IpAddr), Crowd>,
     learned: usize,
-    exposed: usize,
+    pub(super) exposed: usize,
     pub(super) unkept: Unkept,
 }
 
@@ -240,8 +240,8 @@ impl LiveNames {
             rendezvous.addresses.insert(place, address);
             let crowd = self.crowds.entry((family, address)).or_default();
             crowd.names += 1;
-            let enough = (popularity.names_of(family) / CROWD_SHARE).clamp(LEAST_CROWD, MOST_CROWD);
-            if crowd.names >= enough && crowd.learned.is_none() && self.learned < MOST_LEARNED {
+            if crowd.names >= Self::enough(popularity.names_of(family)) && crowd.learned.is_none() && self.learned < MOST_LEARNED
+            {
                 crowd.learned = Some((crowd.names, 0, answer.time));
                 self.learned += 1;
                 learned = Some(Learned { family, address, names: crowd.names, answers: 0, last_seen: answer.time });
@@ -254,6 +254,11 @@ impl LiveNames {
         let name = self.facts(name, popularity, list);
         let rendezvous = &self.names[&(family, list_day, index)];
         (kind, Some(Revelation { name, rendezvous, is_new, exposed, verdict: None, learned }))
+    }
+
+    /// How many names that lead to one address make it a sinkhole, where so many are asked for.
+    pub(super) fn enough(asked: u32) -> u32 {
+        (asked / CROWD_SHARE).clamp(LEAST_CROWD, MOST_CROWD)
     }
 
     /// Whether an address is learned, which has been heard of again.

@@ -47,6 +47,11 @@ impl Servers {
         }
     }
 
+    /// Whether an address was seen to answer.
+    pub(super) fn has(&self, server: IpAddr) -> bool {
+        self.answered.contains(&server)
+    }
+
     /// All, in no order.
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = &IpAddr> {
         self.answered.iter()

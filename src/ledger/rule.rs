@@ -147,10 +147,18 @@ impl Rules {
 }
 
 /// What verdicts on one list rest on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Standard {
     /// Distinct names that make a verdict on a client.
     pub needed: u16,
+    /// The same on a resolver or forwarder, which has many users.
+    pub needed_of_crowd: u16,
+    /// Names of the list.
+    pub names: u32,
+    /// Those of them that a source meets by chance.
+    pub background: f64,
+    /// How hosts choose among them, where that is known.
+    pub habit: Option<Habit>,
     /// False verdicts to expect of a network of a million clients.
     pub expected_false: f64,
     /// Names that are set aside, because most who ask for them ask for hardly anything else of the list.

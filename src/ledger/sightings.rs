@@ -66,6 +66,18 @@ impl Sightings {
         }
     }
 
+    /// Adds what was noted elsewhere.
+    pub(super) fn absorb(&mut self, pattern: PatternId, source: IpAddr, other: Seen) {
+        let Some(seen) = self.place(pattern, source, Seen { queries: 0, responses: 0, ..other }) else {
+            self.refused += other.queries + other.responses;
+            return;
+        };
+        seen.queries = seen.queries.saturating_add(other.queries);
+        seen.responses = seen.responses.saturating_add(other.responses);
+        seen.first_seen = seen.first_seen.min(other.first_seen);
+        seen.last_seen = seen.last_seen.max(other.last_seen);
+    }
+
     pub(super) const fn add_refused(&mut self, refused: u64) {
         self.refused += refused;
     }

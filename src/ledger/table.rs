@@ -29,15 +29,15 @@ use crate::watchlist::PatternId;
 pub struct Ledger {
     pub(super) rows: Rows,
     /// Octets that names may still take.
-    room: usize,
+    pub(super) room: usize,
     /// Octets that traces may still take.
-    trace_room: usize,
-    saturation: Saturation,
-    sightings: Sightings,
+    pub(super) trace_room: usize,
+    pub(super) saturation: Saturation,
+    pub(super) sightings: Sightings,
     /// By family.
     rules: Vec<Rule>,
     pub(super) popularity: Popularity,
-    servers: Servers,
+    pub(super) servers: Servers,
     recent: Recent,
     pub(super) live: LiveNames,
 }
@@ -229,6 +229,11 @@ impl Ledger {
         self.sightings.add(sighting);
     }
 
+    /// What the source of a hit is taken for, where its evidence is kept.
+    pub fn verdict(&self, hit: &Hit) -> Option<Verdict> {
+        self.rows.find(&Key::of(hit)).map(|place| Verdict::of(self.rows.row(place).1))
+    }
+
     /// Hits that the rows do not speak of.
     pub const fn not_kept(&self) -> u64 {
         self.saturation.refused + self.saturation.evicted_hits
@@ -401,10 +406,13 @@ impl Ledger {
         let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         let standard = |(family, list_day)| {
             let rule = rules.of(family, list_day);
-            let (needed, expected_false) = (rule.needed, rule.expected_false());
             Standard {
-                needed,
-                expected_false,
+                needed: rule.needed,
+                needed_of_crowd: rule.needed_of_crowd,
+                names: rule.list,
+                background: rule.background,
+                habit: rule.habit,
+                expected_false: rule.expected_false(),
                 set_aside: self.set_aside(family, list_day),
                 measured: rules.is_measured(family, list_day),
             }

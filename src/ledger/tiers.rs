@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use roaring::RoaringBitmap;
 
 use super::census::Row;
+use super::trace::PAUSE;
 use super::{Evidence, Role};
 
 /// What a resolver asks for its clients it asks within so many seconds.
@@ -145,6 +146,13 @@ fn by_rounds(rows: &[Row<'_>], places: &[usize], following: &BTreeSet<usize>, up
 /// When rounds started, in seconds. The trace begins with the verdict, a few names into the first.
 fn round_starts(evidence: &Evidence) -> Vec<f64> {
     let mut starts: Vec<f64> = evidence.trace.iter().flat_map(|trace| trace.starts()).map(|start| f64::from(*start)).collect();
+    // What one sensor took for a start may be within a round that another saw begin.
+    let mut latest = f64::NEG_INFINITY;
+    starts.retain(|start| {
+        let is_start = *start - latest > f64::from(PAUSE);
+        latest = if is_start { *start } else { latest };
+        is_start
+    });
     let first = evidence.first_seen.as_nanos() as f64 / 1e9;
     if let Some(start) = starts.first_mut().filter(|start| **start - first < 60.0) {
         *start = first.floor();

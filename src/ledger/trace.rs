@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::Hit;
+use super::{Hit, Lookups};
 use crate::day::{Day, Timestamp};
 
 /// Octets that a trace takes without lookups.
@@ -18,11 +18,14 @@ const LOOKUP: usize = size_of::<u64>();
 const FIRST: usize = 16;
 
 /// A pause of so many seconds is between rounds; so many starts of rounds are kept.
-const PAUSE: u32 = 1_800;
+pub(super) const PAUSE: u32 = 1_800;
 const STARTS: usize = 16;
 
+/// Starts that are kept of several sensors together: what is a start to one may be within a round to another.
+pub(super) const MOST_STARTS: usize = 256;
+
 /// Names whose lifetimes are kept, at most.
-const WATCHED: usize = 64;
+pub(super) const WATCHED: usize = 64;
 
 /// The longest lifetime that counts.
 const LONGEST: u32 = 10_800;
@@ -154,7 +157,43 @@ impl Trace {
 
     /// Octets that lookups and lifetimes take.
     pub(super) fn charged(&self) -> usize {
-        TRACE + self.lookups.capacity() * LOOKUP + self.lifetimes.capacity() * size_of::<u16>()
+        let starts = self.starts.capacity().saturating_sub(STARTS) * size_of::<u32>();
+        TRACE + starts + self.lookups.capacity() * LOOKUP + self.lifetimes.capacity() * size_of::<u16>()
+    }
+
+    /// What was kept elsewhere; nothing when there is no room. `room` is what all traces may still take.
+    pub(super) fn of(lookups: &Lookups, room: &mut usize) -> Option<Self> {
+        *room = room.checked_sub(TRACE)?;
+        let mut trace = Self::default();
+        trace.absorb(lookups, room);
+        Some(trace)
+    }
+
+    /// Adds what was kept elsewhere. A lookup that two sensors saw is one, as are their starts of a round.
+    pub(super) fn absorb(&mut self, other: &Lookups, room: &mut usize) {
+        self.lost = self.lost.saturating_add(other.lost);
+        self.latest = self.latest.max(other.latest);
+        let mut known = self.lookups.clone();
+        known.sort_unstable();
+        let mut new: Vec<u64> = other.times.iter().copied().filter(|lookup| known.binary_search(lookup).is_err()).collect();
+        new.sort_unstable();
+        new.dedup();
+        new.into_iter().for_each(|lookup| self.restore(lookup, room));
+        for (name, lifetime) in other.lifetimes.iter().enumerate().filter(|(_, lifetime)| **lifetime > 0) {
+            self.restore_lifetime(name, *lifetime, room);
+        }
+        let mut starts: Vec<u32> = self.starts.iter().chain(&other.starts).copied().collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.truncate(MOST_STARTS);
+        let beyond = |starts: usize| starts.saturating_sub(STARTS) * size_of::<u32>();
+        let more = beyond(starts.len()).saturating_sub(beyond(self.starts.capacity()));
+        if *room >= more && !starts.is_empty() {
+            *room -= more;
+            self.starts.reserve_exact(starts.len().max(STARTS) - self.starts.len());
+            self.starts.clear();
+            self.starts.extend(starts);
+        }
     }
 
     /// The lookups as they are kept.

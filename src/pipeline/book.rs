@@ -11,9 +11,13 @@ use super::worker::Findings;
 use crate::decode::Told;
 use crate::export::series::Series;
 use crate::export::{Events, Timeline};
-use crate::ledger::{Answer, AnswerCounts, AnswerKind, Hit, Ledger, Masking, Rule, Sighting, Sinkholes};
+use crate::ledger::{Answer, AnswerCounts, AnswerKind, Hit, Hourly, Ledger, Masking, Rule, Sighting, Sinkholes};
 #[cfg(feature = "live")]
-use crate::{day::Day, dga::FamilyId};
+use crate::{
+    day::Day,
+    dga::FamilyId,
+    ledger::{Evidence, Key},
+};
 
 /// The ledger and what goes with it: no address goes past it unmasked.
 pub(super) struct Book<'a> {
@@ -27,6 +31,8 @@ pub(super) struct Book<'a> {
     sinkholes: &'a Sinkholes,
     /// Matches by hour, where they are wanted.
     timeline: Option<Timeline>,
+    /// Sources by hour, where they are wanted.
+    pub(super) hourly: Option<Hourly>,
     masking: &'a Masking,
     events: Option<Events<'a>>,
 }
@@ -44,13 +50,14 @@ impl<'a> Book<'a> {
             sinkholes: &settings.sinkholes,
             series: settings.series.map(|config| Series::new(config, families)),
             timeline: settings.timeline.then(Timeline::default),
+            hourly: settings.sketches.then(Hourly::default),
             masking: &settings.masking,
             events: shelf.events(settings),
         }
     }
 
     pub(super) fn enter(&mut self, findings: &Findings) {
-        let Self { ledger, series, matched, answers, sinkholes, timeline, masking, events } = self;
+        let Self { ledger, series, matched, answers, sinkholes, timeline, hourly, masking, events } = self;
         let masked: Vec<Hit>;
         let hits = if masking.is_none() {
             &findings.hits
@@ -83,6 +90,9 @@ impl<'a> Book<'a> {
                 events.news(news);
             }
         });
+        if let Some(hourly) = hourly {
+            hourly.add(hits, |hit| ledger.verdict(hit));
+        }
         for answer in &findings.answers {
             let masked: Answer;
             let answer = if masking.is_none() {
@@ -102,28 +112,29 @@ impl<'a> Book<'a> {
         }
     }
 
-    /// Lets go of the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
+    /// Takes out the evidence of list days before those in `first_open`, one for each family, and sums it up as events.
     #[cfg(feature = "live")]
-    pub(super) fn retire(&mut self, first_open: &[Day], before: Day) {
+    pub(super) fn retire(&mut self, first_open: &[Day], before: Day) -> Vec<(Key, Evidence)> {
         let rows = self.ledger.retire(first_open, before);
         let mut lists: Vec<(FamilyId, Day)> = rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
         lists.dedup();
         if let Some(events) = &mut self.events {
             events.summaries(lists, &rows);
         }
+        rows
     }
 
     /// What goes over to another plan. This one followed `plan`.
     #[cfg(feature = "live")]
     pub(super) fn keep(self, plan: &Arc<Plan>) -> Kept {
-        let Self { ledger, series, matched, answers, .. } = self;
-        Kept { plan: Arc::clone(plan), ledger, series, matched, answers }
+        let Self { ledger, series, matched, answers, hourly, .. } = self;
+        Kept { plan: Arc::clone(plan), ledger, series, matched, answers, hourly }
     }
 
     /// What it came to.
     pub(super) fn close(self) -> Closed<'a> {
-        let Self { ledger, timeline, events, answers, .. } = self;
-        Closed { ledger, timeline, events, answers }
+        let Self { ledger, timeline, hourly, events, answers, .. } = self;
+        Closed { ledger, timeline, hourly, events, answers }
     }
 }
 
@@ -131,6 +142,7 @@ impl<'a> Book<'a> {
 pub(super) struct Closed<'a> {
     pub(super) ledger: Ledger,
     pub(super) timeline: Option<Timeline>,
+    pub(super) hourly: Option<Hourly>,
     pub(super) events: Option<Events<'a>>,
     pub(super) answers: Vec<AnswerCounts>,
 }
@@ -146,18 +158,20 @@ pub(super) struct Kept {
     matched: Vec<(u64, u64)>,
     /// None at the start.
     answers: Vec<AnswerCounts>,
+    /// None at the start.
+    hourly: Option<Hourly>,
 }
 
 #[cfg(feature = "live")]
 impl Kept {
     /// Evidence that was found by `plan`, or is numbered as if it was.
     pub(super) const fn new(plan: Arc<Plan>, ledger: Ledger) -> Self {
-        Self { plan, ledger, series: None, matched: vec![], answers: vec![] }
+        Self { plan, ledger, series: None, matched: vec![], answers: vec![], hourly: None }
     }
 
     /// The book of a plan that goes on from it, and what had to be left out: a sentence each.
     pub(super) fn go_on(self, plan: &Plan) -> (Book<'_>, Vec<String>) {
-        let Self { plan: before, ledger, series, matched, answers } = self;
+        let Self { plan: before, ledger, series, matched, answers, hourly } = self;
         let Plan { catalog, settings, shelf } = plan;
         if std::ptr::eq(&*before, plan) {
             return (Book::new(settings, shelf, ledger), vec![]);
@@ -175,6 +189,9 @@ impl Kept {
                 book.answers[usize::from(id)] = answers[usize::from(same)];
             }
         }
+        let number =
+            |of: FamilyId| catalog.iter().find(|(_, family)| family.id() == before.catalog.family(of).id()).map(|(id, _)| id);
+        book.hourly = hourly.map(|hourly| hourly.renumbered(number));
         book.series = series.map(|series| series.with_families(catalog.ids()));
         (book, restored.left_out)
     }

@@ -109,12 +109,14 @@ impl<'a, 'p> Clerk<'a, 'p> {
         total.days.extend(watchlist.days());
         let mut messages = Messages::in_packets(&total.counts);
         messages.merge(assembler.messages());
-        let Closed { ledger, timeline, events, answers } = book.close();
+        let Closed { ledger, timeline, hourly, events, answers } = book.close();
         let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), answers, lost: settings.lost };
         let mut report =
             Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
         report.set_lists(shelf.lists());
         report.set_timeline(timeline);
+        #[cfg(feature = "parquet")]
+        report.set_sketches(hourly.map(|mut hourly| hourly.take_changed()).unwrap_or_default());
         if let Some(mut events) = events {
             report.tell(&mut events);
         }

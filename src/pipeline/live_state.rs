@@ -11,7 +11,8 @@ use crate::decode::{Counts, GivenUpCounts, Messages};
 use crate::dga::FamilyId;
 use crate::export::CaptureSummary;
 use crate::export::series::Series;
-use crate::ledger::{AnswerCounts, Ledger};
+use crate::export::snapshot::Interface;
+use crate::ledger::{AnswerCounts, Evidence, Key, Ledger};
 use crate::source::TapCounts;
 
 /// What there is to be known at a moment.
@@ -84,10 +85,10 @@ impl LiveState<'_, '_> {
         *self.next = Some(plan);
     }
 
-    /// Lets go of the evidence of list days before those in `first_open`, one for each family, which sums it up as events,
-    /// and of what was noted of patterns before the day `before`.
-    pub fn retire(&mut self, first_open: &[Day], before: Day) {
-        self.book.retire(first_open, before);
+    /// Takes out the evidence of list days before those in `first_open`, one for each family, which sums it up as events,
+    /// and lets go of what was noted of patterns before the day `before`.
+    pub fn retire(&mut self, first_open: &[Day], before: Day) -> Vec<(Key, Evidence)> {
+        self.book.retire(first_open, before)
     }
 }
 
@@ -130,6 +131,19 @@ pub struct OpenList {
 }
 
 impl InterfaceCounts {
+    /// As a snapshot has it.
+    pub(super) fn shown(&self) -> Interface {
+        Interface {
+            name: self.name.clone(),
+            packets: self.received,
+            dropped_by_nic: self.dropped_nic,
+            dropped_by_kernel: self.dropped_kernel,
+            dropped_by_queue: self.dropped_queue,
+            startup_discarded: self.startup_discarded,
+            last_packet: self.last_packet,
+        }
+    }
+
     pub(super) fn add(&mut self, tally: &Tally) {
         let TapCounts { received, dropped_kernel, dropped_nic, startup_discarded, reopened } = tally.tap;
         self.received += tally.packets;

@@ -8,6 +8,8 @@ mod clerk;
 mod figures;
 mod follow;
 #[cfg(feature = "live")]
+mod keeper;
+#[cfg(feature = "live")]
 mod listener;
 #[cfg(feature = "live")]
 mod live;
@@ -21,6 +23,8 @@ mod networks;
 mod overview;
 #[cfg(feature = "live")]
 mod pages;
+#[cfg(all(feature = "live", feature = "parquet"))]
+mod parquet_writer;
 #[cfg(feature = "live")]
 mod plan;
 #[cfg(feature = "live")]
@@ -39,11 +43,15 @@ pub use self::almanac::Clock;
 pub use self::clerk::Progress;
 pub use self::follow::follow;
 #[cfg(feature = "live")]
+pub use self::keeper::StateConfig;
+#[cfg(feature = "live")]
 pub use self::live::{Live, Thread, Threads};
 #[cfg(feature = "live")]
 pub use self::live_state::{InterfaceCounts, LiveState, OpenList};
 pub use self::messages::messages;
 pub use self::names::{TakeName, names};
+#[cfg(all(feature = "live", feature = "parquet"))]
+pub use self::parquet_writer::ParquetConfig;
 #[cfg(feature = "live")]
 pub use self::plan::Plan;
 #[cfg(feature = "live")]
@@ -51,7 +59,7 @@ pub use self::reload::Load;
 pub use self::replay::replay;
 pub use self::search::search;
 #[cfg(feature = "live")]
-pub use self::sensor::{Board, Say, Sensor, StateConfig};
+pub use self::sensor::{Board, Say, Sensor};
 
 use std::sync::{Arc, Mutex};
 
@@ -86,6 +94,8 @@ pub struct Settings {
     pub masking: Masking,
     /// Whether to count matches by hour, for the report as a page.
     pub timeline: bool,
+    /// Whether to keep sketches of the sources of each hour, for Parquet.
+    pub sketches: bool,
     /// Where sources are, for events and metrics.
     pub networks: Option<Arc<Networks>>,
     /// Where to tell of events. Whoever rotates files opens it again.

@@ -7,9 +7,9 @@
 //!
 //! The clerk is never kept waiting: a snapshot is handed over, a state that is still being written is not written twice.
 
-use std::io::Write;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+#[cfg(feature = "parquet")]
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,18 +18,21 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::almanac::Clock;
 use super::figures::{Figures, sources};
+use super::keeper::{Kept, StateConfig, save};
 use super::live_state::{InterfaceCounts, LiveState};
 use super::networks::NetworkCount;
 use super::overview::Lookout;
 use super::pages::{self, Unnamed};
+#[cfg(feature = "parquet")]
+use super::parquet_writer::{ParquetConfig, ParquetWriter};
 use super::plan::Plan;
 use super::reload::{Desk, Load, Loader};
 use crate::day::{Day, Timestamp};
 use crate::dga::{Catalog, Family, FamilyId};
 use crate::export::http::{self, Listed, SourcePage, SourceQuery};
-use crate::export::snapshot::{Builds, EventLines, FamilyCounts, Interface, OpenList, Output, Reloads, Snapshot, Table};
+use crate::export::snapshot::{Builds, EventLines, FamilyCounts, OpenList, Output, Reloads, Snapshot, Table};
 use crate::export::{EventCounts, EventLog, StateFile};
-use crate::ledger::{AnswerKind, Ledger};
+use crate::ledger::AnswerKind;
 use crate::name::Name;
 
 /// How often a snapshot is made.
@@ -49,9 +52,6 @@ const QUESTIONS: usize = 8;
 
 /// How long somebody waits for evidence: the clerk looks several times a second.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The longest state file that is read.
-const MAX_STATE: u64 = 8 << 30;
 
 /// A question, and where the answer goes.
 type Question = (SourceQuery, Sender<Unnamed>);
@@ -82,6 +82,8 @@ pub struct Sensor {
     rotate: Arc<AtomicBool>,
     clock: Arc<Clock>,
     keeper: Option<Keeper>,
+    #[cfg(feature = "parquet")]
+    parquet: Option<ParquetWriter>,
     started: Timestamp,
     retired_before: Option<Day>,
     figures: Figures,
@@ -102,37 +104,6 @@ struct Keeper {
     interval: Duration,
     next: Instant,
     counts: Arc<Kept>,
-}
-
-#[derive(Default)]
-struct Kept {
-    written: AtomicU64,
-    failed: AtomicU64,
-}
-
-/// Where state is kept, and how often it is written.
-#[derive(Clone, Debug)]
-pub struct StateConfig {
-    /// A directory.
-    pub directory: PathBuf,
-    /// How often.
-    pub interval: Duration,
-}
-
-impl StateConfig {
-    fn file(&self) -> StateFile {
-        StateFile::new(&self.directory.join("evidence"))
-    }
-
-    /// The evidence that an earlier run left, if it left any that can be used; what an operator should know goes to `say`.
-    pub fn restore(&self, plan: &Plan, say: &Say) -> Option<Ledger> {
-        let (context, bound) = (plan.context(), plan.settings.max_sources);
-        let (restored, warning) = self.file().load(MAX_STATE, |octets| context.read(octets, bound));
-        warning.iter().for_each(|warning| say(warning));
-        let restored = restored?;
-        restored.left_out.iter().for_each(|sentence| say(sentence));
-        Some(restored.ledger)
-    }
 }
 
 impl Board {
@@ -190,6 +161,8 @@ impl Sensor {
             rotate,
             clock,
             keeper: None,
+            #[cfg(feature = "parquet")]
+            parquet: None,
             started,
             retired_before: None,
             figures: Figures::default(),
@@ -232,6 +205,20 @@ impl Sensor {
             .spawn(keep)
             .map_err(|error| format!("no thread for the state: {error}"))?;
         self.keeper = Some(Keeper { give, file, interval: config.interval, next: Instant::now() + config.interval, counts });
+        Ok(())
+    }
+
+    /// Writes the evidence as Parquet as `config` says, on a thread that does `begin` first.
+    ///
+    /// # Errors
+    /// When the thread cannot be started.
+    #[cfg(feature = "parquet")]
+    pub fn write_parquet(
+        &mut self,
+        config: &ParquetConfig,
+        begin: impl FnOnce() -> Result<(), String> + Send + 'static,
+    ) -> Result<(), String> {
+        self.parquet = Some(ParquetWriter::new(config, begin, Arc::clone(&self.board.say))?);
         Ok(())
     }
 
@@ -280,6 +267,8 @@ impl Sensor {
         }
         let now = Instant::now();
         if let Some(plan) = self.board.desk.next() {
+            #[cfg(feature = "parquet")]
+            self.parquet.iter_mut().for_each(|parquet| parquet.look(state, now, true));
             state.replace_plan(plan);
             // What was counted is numbered like the families of the plan before.
             (self.next, self.next_count) = (now, now);
@@ -327,6 +316,8 @@ impl Sensor {
         let open = (state.plan.catalog.clone(), state.lists.iter().map(|list| (list.family, list.list_day)).collect());
         *self.board.open.lock().unwrap_or_else(PoisonError::into_inner) = open;
         self.save(state, now);
+        #[cfg(feature = "parquet")]
+        self.parquet.iter_mut().for_each(|parquet| parquet.look(state, now, false));
     }
 
     /// Lets go of list days that no packet is held against any more, by the time of packets.
@@ -341,7 +332,13 @@ impl Sensor {
             let first_open = |(_, family): (_, &dyn Family)| family.calendar().open(day, day, skew).next().unwrap_or(day);
             let first_open: Vec<Day> = state.plan.catalog.iter().map(first_open).collect();
             state.note_recent();
-            state.retire(&first_open, before);
+            #[cfg(feature = "parquet")]
+            let standards = if self.parquet.is_some() { state.ledger().standards() } else { BTreeMap::new() };
+            let _retired = state.retire(&first_open, before);
+            #[cfg(feature = "parquet")]
+            if let Some(parquet) = &mut self.parquet {
+                parquet.close(state, _retired, standards);
+            }
         }
     }
 
@@ -398,12 +395,17 @@ impl Sensor {
             let (written, failed) = (keeper.counts.written.load(Ordering::Relaxed), keeper.counts.failed.load(Ordering::Relaxed));
             outputs.push(Output { name: "state", written, failed, lines: None });
         }
+        #[cfg(feature = "parquet")]
+        if let Some(ParquetWriter { counts, .. }) = &self.parquet {
+            let (written, failed) = (counts.written.load(Ordering::Relaxed), counts.failed.load(Ordering::Relaxed));
+            outputs.push(Output { name: "parquet", written, failed, lines: None });
+        }
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             revision: option_env!("DGAWATCH_REVISION").unwrap_or("unknown").to_owned(),
             started: self.started,
             taken: (self.clock)(),
-            interfaces: state.interfaces.iter().map(interface).collect(),
+            interfaces: state.interfaces.iter().map(InterfaceCounts::shown).collect(),
             outcomes: state.counts.clone(),
             messages: state.messages.clone(),
             given_up: state.given_up.clone(),
@@ -452,30 +454,4 @@ impl Sensor {
 /// The log of events, where there is one.
 fn events<'s>(state: &'s LiveState<'_, '_>) -> Option<std::sync::MutexGuard<'s, EventLog>> {
     state.plan.settings.events.as_ref().map(|log| log.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-/// Writes the state, and tells of a failure when it is the first.
-fn save(file: &StateFile, octets: &[u8], counts: &Kept, say: &Arc<Say>) {
-    match file.save(|out| out.write_all(octets)) {
-        Ok(()) => counts.written.fetch_add(1, Ordering::Relaxed),
-        Err(why) => {
-            let before = counts.failed.fetch_add(1, Ordering::Relaxed);
-            if before == 0 {
-                say(&format!("{why}; it is tried again, and counted"));
-            }
-            before
-        }
-    };
-}
-
-fn interface(counts: &InterfaceCounts) -> Interface {
-    Interface {
-        name: counts.name.clone(),
-        packets: counts.received,
-        dropped_by_nic: counts.dropped_nic,
-        dropped_by_kernel: counts.dropped_kernel,
-        dropped_by_queue: counts.dropped_queue,
-        startup_discarded: counts.startup_discarded,
-        last_packet: counts.last_packet,
-    }
 }

@@ -95,6 +95,21 @@ impl Patterns {
         self.add(name, None, text)
     }
 
+    /// Adds a pattern that a report speaks of and that nothing is looked for by; those of a set follow each other.
+    ///
+    /// # Errors
+    /// One clause, when there are too many.
+    pub fn add_reported(&mut self, set: &str, pattern: Pattern) -> Result<PatternId, String> {
+        if self.sets.last().is_none_or(|last| last.name != set) {
+            self.sets.push(PatternSet { name: set.to_owned(), context_of: None });
+        }
+        let too_many = || "has too many patterns".to_owned();
+        let set = u16::try_from(self.sets.len() - 1).map_err(|_| too_many())?;
+        let row = u32::try_from(self.rows.len()).map_err(|_| too_many())?;
+        self.rows.push(pattern);
+        Ok(PatternId { set, row })
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()

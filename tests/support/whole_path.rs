@@ -124,6 +124,7 @@ fn read(capture: &Path, families: &[&str], lost: f64) -> Vec<u8> {
         series: None,
         compiled: None,
         timeline: false,
+        sketches: false,
         search_list: SearchList::default(),
         sinkholes: Default::default(),
         masking: Masking::default(),

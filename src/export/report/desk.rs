@@ -25,6 +25,8 @@ const LONGEST: usize = 200;
 pub struct Desk {
     /// Where the sensor sees traffic, in the operator's words: before or behind a resolver.
     pub vantage: String,
+    /// What the sensor is called among those of its operator.
+    pub sensor: Option<String>,
     /// Who can be asked about it.
     pub reporter: Option<Reporter>,
     /// Whether abuse reports speak of suspects as well.
@@ -39,6 +41,13 @@ impl Desk {
     /// What stands for a vantage that nobody told.
     pub const UNTOLD: &'static str = "unspecified";
 
+    /// Whether a text can name a sensor: 1 to 64 letters, digits, dots, hyphens and underscores of ASCII, of which the first is
+    /// no dot, so that it can be part of a file's name.
+    pub fn is_sensor(text: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        (1..=64).contains(&text.len()) && !text.starts_with('.') && text.chars().all(plain)
+    }
+
     /// Whether a text can name a vantage: 1 to 200 printable characters.
     pub fn is_vantage(text: &str) -> bool {
         !text.is_empty() && text.chars().count() <= LONGEST && is_printable(text)
@@ -47,7 +56,7 @@ impl Desk {
 
 impl Default for Desk {
     fn default() -> Self {
-        Self { vantage: Self::UNTOLD.to_owned(), reporter: None, suspects: false, networks: None, masked: None }
+        Self { vantage: Self::UNTOLD.to_owned(), sensor: None, reporter: None, suspects: false, networks: None, masked: None }
     }
 }
 

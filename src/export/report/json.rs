@@ -5,11 +5,15 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::evidence::Carried;
 use super::{Report, caveats, rendezvous};
+use crate::day::Day;
 use crate::decode::{GivenUp, Kind, Outcome, Transport};
+use crate::dga::{FamilyId, Shape};
 use crate::export::Origin;
 use crate::ledger::estimate::Estimate;
-use crate::ledger::{Count, Hosts, Verdict};
+use crate::ledger::{Count, Hosts, Portable, Verdict, mark_of};
+use crate::watchlist::known_collision;
 
 #[derive(Serialize)]
 struct Capture<'a> {
@@ -19,6 +23,10 @@ struct Capture<'a> {
     first_packet: Option<String>,
     last_packet: Option<String>,
     error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sensor: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_loss: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -26,6 +34,8 @@ struct List<'a> {
     family: &'a str,
     list_day: String,
     names: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verdicts: Option<Verdicts>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -142,6 +152,8 @@ struct Source<'a> {
     counted: Counted,
     names: Vec<String>,
     #[serde(flatten)]
+    carried: Carried,
+    #[serde(flatten)]
     origin: Option<Origin>,
 }
 
@@ -158,7 +170,11 @@ struct Indicator<'a> {
 }
 
 pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{{\"schema\": 1,\n \"captures\": [")?;
+    write!(out, "{{\"schema\": 1,\n \"sensor\": ")?;
+    crate::export::json::write(&report.desk.sensor, out)?;
+    write!(out, ",\n \"capture_loss\": ")?;
+    crate::export::json::write(&report.found.lost, out)?;
+    write!(out, ",\n \"captures\": [")?;
     let captures = report.captures.iter().map(|capture| Capture {
         path: &capture.path,
         packets: capture.packets,
@@ -166,6 +182,8 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         first_packet: capture.span.map(|(first, _)| first.to_string()),
         last_packet: capture.span.map(|(_, last)| last.to_string()),
         error: capture.error.as_deref(),
+        sensor: capture.seen_by.as_ref().and_then(|seen_by| seen_by.sensor.as_deref()),
+        capture_loss: capture.seen_by.as_ref().map(|seen_by| seen_by.lost),
     });
     rows(out, captures)?;
 
@@ -186,11 +204,17 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
         let comma = if place > 0 { ", " } else { "" };
         write!(out, "{comma}\"{}\": {}", why.label(), report.found.given_up.of(why))?;
     }
-    write!(out, "}},\n \"matches_not_kept\": {}", report.refused)?;
+    write!(out, "}},\n \"matches_not_kept\": {},\n \"names_not_kept\": {}", report.refused, report.names_refused)?;
     rendezvous::write_json(report, out)?;
     write!(out, ",\n \"lists\": [")?;
+    let mut marks: BTreeMap<(FamilyId, Day), String> = BTreeMap::new();
     let lists = report.lists.iter().map(|&(id, list_day)| {
         let family = report.catalog.family(id);
+        let own = matches!(family.shape(), Shape::Any);
+        let mark = own.then(|| {
+            let edition = family.edition(list_day);
+            marks.entry((id, edition)).or_insert_with(|| format!("{:016x}", mark_of(family, edition))).clone()
+        });
         let verdicts = report.standards.get(&(id, list_day)).map(|standard| Verdicts {
             names_needed: standard.needed,
             expected_false: standard.expected_false,
@@ -198,7 +222,7 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             background: if standard.measured { "measured" } else { "assumed" },
         });
         let rounds = report.census.rounds.get(&(id, list_day)).map(Figures::of);
-        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), verdicts, rounds }
+        List { family: family.id(), list_day: list_day.to_string(), names: family.count(list_day), mark, verdicts, rounds }
     });
     rows(out, lists)?;
 
@@ -246,11 +270,18 @@ pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
             role: evidence.role().label(),
             counted: Counted::of(hosts),
             names: evidence.names().map(|place| group.names.name(place).to_string()).collect(),
+            carried: {
+                let owned = |place| known_collision(&group.names.name(place)).is_some();
+                let answers = report.servers.binary_search(&key.source).is_ok();
+                Carried::of(Portable::of(key, evidence, answers, owned))
+            },
             origin: report.origin(key.source),
         });
         rows(out, sources)?;
     }
-    write!(out, "],\n \"indicators_not_kept\": {},\n \"indicators\": [", report.sightings_refused)?;
+    write!(out, "],\n \"servers\": ")?;
+    crate::export::json::write(&report.servers, out)?;
+    write!(out, ",\n \"indicators_not_kept\": {},\n \"indicators\": [", report.sightings_refused)?;
     let indicators = report.sightings.iter().map(|(id, source, seen)| {
         let pattern = report.patterns.pattern(*id);
         Indicator {

@@ -1,8 +1,11 @@
 //! The report of a replay: who is infected, what was read, what was lost.
 
 mod abuse;
+#[cfg(feature = "parquet")]
+mod columns;
 mod csv;
 mod desk;
+mod evidence;
 mod html;
 mod json;
 mod rendezvous;
@@ -27,6 +30,8 @@ use super::Events;
 use crate::day::{Day, Timestamp};
 use crate::decode::{Counts, GivenUp, GivenUpCounts, Messages, Outcome};
 use crate::dga::{Catalog, FamilyId, Period};
+#[cfg(feature = "parquet")]
+use crate::ledger::HourSketch;
 use crate::ledger::estimate::{Cycle, Estimate};
 use crate::ledger::{
     AnswerCounts, Census, Count, Distinct, EXACT, Evidence, Hosts, Key, Ledger, Role, Seen, Standard, Verdict, Watched,
@@ -63,11 +68,19 @@ pub struct Report {
     /// Where names lead.
     live: Live,
     refused: u64,
+    names_refused: u64,
+    /// Who was seen to answer for listed names.
+    servers: Vec<IpAddr>,
+    /// Addresses that no sensor took for sinkholes, and all together do.
+    learned_together: BTreeSet<(FamilyId, IpAddr)>,
     patterns: Arc<Patterns>,
     sightings: Vec<(PatternId, IpAddr, Seen)>,
     sightings_refused: u64,
     desk: Desk,
     timeline: Option<Timeline>,
+    /// Different sources by hour, where they are counted.
+    #[cfg(feature = "parquet")]
+    sketches: Vec<HourSketch>,
     /// Lists whose names need not be computed again.
     built: BTreeMap<(FamilyId, Day), Arc<List>>,
 }
@@ -96,7 +109,7 @@ impl Found {
 }
 
 /// What was read of one capture.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct CaptureSummary {
     /// As given by the user.
     pub path: String,
@@ -108,6 +121,17 @@ pub struct CaptureSummary {
     pub span: Option<(Timestamp, Timestamp)>,
     /// Why it was not read, or not to its end.
     pub error: Option<String>,
+    /// Where it was read, in a report of several sensors.
+    pub seen_by: Option<SeenBy>,
+}
+
+/// The sensor that read a capture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeenBy {
+    /// What it is called, where it has a name.
+    pub sensor: Option<String>,
+    /// The share of packets that it lacked.
+    pub lost: f64,
 }
 
 /// The rows of one family and list day.
@@ -141,6 +165,12 @@ impl<'r> Group<'r> {
     fn iter(&self) -> impl Iterator<Item = (&'r Key, &'r Evidence, &'r Hosts)> + use<'r> {
         self.rows.iter().zip(self.hosts).map(|((key, evidence), hosts)| (key, evidence, hosts))
     }
+}
+
+/// From when to when packets of captures are.
+fn span_of(captures: &[CaptureSummary]) -> Option<(Timestamp, Timestamp)> {
+    let spans = captures.iter().filter_map(|capture| capture.span);
+    spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// The caveats of an estimate as sentences.
@@ -178,7 +208,7 @@ impl Report {
         found: Found,
         days: &BTreeSet<Day>,
         skew: u16,
-        mut ledger: Ledger,
+        ledger: Ledger,
         patterns: Arc<Patterns>,
     ) -> Self {
         let mut lists = BTreeSet::new();
@@ -187,10 +217,21 @@ impl Report {
                 lists.extend(family.calendar().open(*day, *day, skew).map(|list_day| (id, list_day)));
             }
         }
+        Self::of_lists(catalog, captures, found, lists, ledger, patterns)
+    }
+
+    /// The same where it is known against which lists packets were held.
+    pub(super) fn of_lists(
+        catalog: &Catalog,
+        captures: Vec<CaptureSummary>,
+        found: Found,
+        lists: BTreeSet<(FamilyId, Day)>,
+        mut ledger: Ledger,
+        patterns: Arc<Patterns>,
+    ) -> Self {
         let (refused, sightings_refused) = (ledger.not_kept(), ledger.sightings_refused());
-        let spans = captures.iter().filter_map(|capture| capture.span);
-        let span = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let watched = Watched { span, lost: found.lost, names_refused: ledger.saturation().names_refused > 0 };
+        let (names_refused, servers) = (ledger.saturation().names_refused, ledger.answering());
+        let watched = Watched { span: span_of(&captures), lost: found.lost, names_refused: names_refused > 0 };
         let standards = ledger.standards();
         let live = Live::take(&mut ledger);
         let (mut sightings, rows) = (ledger.take_sightings(), ledger.into_sorted());
@@ -218,11 +259,16 @@ impl Report {
             standards,
             live,
             refused,
+            names_refused,
+            servers,
+            learned_together: BTreeSet::new(),
             patterns,
             sightings,
             sightings_refused,
             desk,
             timeline,
+            #[cfg(feature = "parquet")]
+            sketches: vec![],
             built,
         }
     }
@@ -232,9 +278,20 @@ impl Report {
         self.built = built;
     }
 
+    /// Says which addresses only all sensors together take for sinkholes.
+    pub(super) fn set_learned_together(&mut self, learned: BTreeSet<(FamilyId, IpAddr)>) {
+        self.learned_together = learned;
+    }
+
     /// Adds what was counted by hour, for the page and the pictures.
     pub fn set_timeline(&mut self, timeline: Option<Timeline>) {
         self.timeline = timeline;
+    }
+
+    /// Adds sketches of the sources of each hour, for Parquet.
+    #[cfg(feature = "parquet")]
+    pub fn set_sketches(&mut self, sketches: Vec<HourSketch>) {
+        self.sketches = sketches;
     }
 
     /// Writes it as one HTML page that needs nothing else.
@@ -253,6 +310,12 @@ impl Report {
     /// Sums up each of its lists as an event.
     pub fn tell(&self, events: &mut Events<'_>) {
         events.summaries(self.lists.iter().copied(), &self.rows);
+    }
+
+    /// From when to when packets are.
+    #[cfg(feature = "parquet")]
+    fn span(&self) -> Option<(Timestamp, Timestamp)> {
+        span_of(&self.captures)
     }
 
     /// What was read of each capture.

@@ -138,12 +138,13 @@ struct Json<'a> {
     family: &'a str,
     list_day: String,
     name: String,
+    index: u32,
     kind: &'static str,
     set_aside: bool,
     addresses: Vec<String>,
     addresses_left_out: u64,
     ttl: u32,
-    name_servers: &'a [String],
+    name_servers: Vec<&'a String>,
     first_seen: String,
     last_seen: String,
     answers: u64,
@@ -171,6 +172,8 @@ struct LearnedJson<'a> {
     names: u32,
     answers: u64,
     last_seen: String,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    together: bool,
 }
 
 /// The members of the JSON report.
@@ -179,12 +182,13 @@ pub(super) fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()>
     let names = report.rendezvous().map(|row| Json {
         family: row.family,
         list_day: row.list_day.to_string(),
+        index: row.facts.index,
         kind: row.facts.kind.label(),
         set_aside: row.facts.set_aside,
         addresses: row.rendezvous.addresses().iter().map(ToString::to_string).collect(),
         addresses_left_out: row.rendezvous.addresses_left_out,
         ttl: row.rendezvous.lifetime,
-        name_servers: row.rendezvous.servers(),
+        name_servers: row.rendezvous.servers().iter().collect::<BTreeSet<_>>().into_iter().collect(),
         first_seen: row.rendezvous.first_seen.to_string(),
         last_seen: row.rendezvous.last_seen.to_string(),
         answers: row.rendezvous.answers,
@@ -201,6 +205,7 @@ pub(super) fn write_json(report: &Report, out: &mut dyn Write) -> io::Result<()>
         names: learned.names,
         answers: learned.answers,
         last_seen: learned.last_seen.to_string(),
+        together: report.learned_together.contains(&(learned.family, learned.address)),
     });
     rows(out, learned)?;
     let Unkept { names, exposed } = report.live.unkept;

@@ -35,8 +35,10 @@ pub(super) fn write(report: &Report, top: usize, out: &mut dyn Write) -> io::Res
 
 fn captures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     for capture in &report.captures {
-        let CaptureSummary { path, packets, bytes, span, error } = capture;
-        writeln!(out, "Read {}", printable(path))?;
+        let CaptureSummary { path, packets, bytes, span, error, seen_by } = capture;
+        let sensor = seen_by.as_ref().and_then(|seen_by| seen_by.sensor.as_ref());
+        let sensor = sensor.map_or_else(String::new, |sensor| format!("{}: ", printable(sensor)));
+        writeln!(out, "Read {sensor}{}", printable(path))?;
         writeln!(
             out,
             "  {}, {}{}",
