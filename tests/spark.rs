@@ -348,9 +348,10 @@ fn spark_says_what_one_process_says() {
     vectors_agree(&results["vectors"], &cases);
 }
 
-/// Two tasks at once, each tried four times at most.
+/// Two tasks at once, each tried four times at most. Most of what a short run takes is Java's compiler, so it compiles plainly.
 const SUBMIT: &str = "--master local[2,4] --driver-memory 1g --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 \
-                      --conf spark.driver.bindAddress=127.0.0.1 pyspark-shell";
+                      --conf spark.driver.bindAddress=127.0.0.1 \
+                      --driver-java-options '-XX:TieredStopAtLevel=1 -XX:+UseSerialGC' pyspark-shell";
 
 #[track_caller]
 fn ended_well(output: &Output) {

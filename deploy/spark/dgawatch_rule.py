@@ -212,14 +212,13 @@ def measured_rules(rows: dict[Key, dict[str, Any]], rules: dict[tuple[str, str],
 
 
 def judge(
-    records: list[dict[str, Any]], rules: dict[tuple[str, str], Rule], servers: Iterable[str] = ()
+    records: list[dict[str, Any]], rules: dict[tuple[str, str], Rule], servers: Iterable[str]
 ) -> dict[Key, dict[str, Any]]:
-    """Adds records up and judges the sums. `servers` are addresses seen to answer that have no record of their own."""
+    """Adds records up and judges the sums. `servers` were seen to answer."""
     rows = union(records)
     rules = measured_rules(rows, rules)
     impure = impure_names(rows, rules)
-    answered = {record["source"] for record in records if record["answers_others"]}
-    answered |= {record["server"] for record in records if record.get("server")} | set(servers)
+    answered = set(servers)
     masked = any(record["role"] == "unknown" for record in records)
     for (family, list_day, source), row in rows.items():
         rule = rules[(family, list_day)]

@@ -23,9 +23,14 @@ def is_local(path: str) -> bool:
     return "://" not in path and not path.startswith("file:")
 
 
+def absolute(path: str) -> str:
+    """The same path wherever a process was started."""
+    return os.path.abspath(path) if is_local(path) else path
+
+
 def qualified(path: str) -> str:
     """The same for Hadoop, whatever its default file system is."""
-    return "file://" + os.path.abspath(path) if is_local(path) else path
+    return f"file://{absolute(path)}" if is_local(path) else path
 
 
 # On the driver.

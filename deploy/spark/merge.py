@@ -29,12 +29,13 @@ _PLACES = "array<int>"
 EVIDENCE = (
     f"sensor string, family string, list_day date, source string, network string, matches bigint, responses bigint,"
     f"names {_PLACES}, collisions {_PLACES}, first_seen timestamp, last_seen timestamp, port int, transport string,"
-    f"recursive int, iterative int, most int, answers_others boolean, server string, role string"
+    f"recursive int, iterative int, most int, server string, role string"
 )
 LISTS = (
     "sensor string, family string, list_day date, names int, names_needed int, names_needed_of_crowd int, measured boolean,"
     "habit string, habit_names int, habit_pace double"
 )
+SERVERS = "sensor string, server string"
 SKETCHES = "sensor string, family string, hour timestamp, scope string, sketch binary"
 
 _RULES = (
@@ -50,12 +51,13 @@ class Frames(NamedTuple):
 
     evidence: DataFrame
     lists: DataFrame
+    servers: DataFrame
     sketches: DataFrame
 
 
 def read_all(spark: SparkSession, folders: list[str]) -> Frames:
     """The rows that sensors wrote into some folders, which may be patterns."""
-    kinds = (("evidence", EVIDENCE), ("lists", LISTS), ("sketches", SKETCHES))
+    kinds = (("evidence", EVIDENCE), ("lists", LISTS), ("servers", SERVERS), ("sketches", SKETCHES))
     return Frames(*(_read(spark, folders, kind, schema) for kind, schema in kinds))
 
 
@@ -71,7 +73,7 @@ def _read(spark: SparkSession, folders: list[str], kind: str, schema: str) -> Da
 def union(evidence: DataFrame) -> DataFrame:
     """Evidence added up: one row a source, family and list day, whichever sensors saw it."""
     servers = evidence.select("server").where("server is not null").distinct()
-    servers = servers.withColumn("server_key", F.udf(rule.address_key, T.BinaryType())("server"))
+    servers = servers.withColumn("server_key", F.udf(rule.address_key, T.BinaryType(), useArrow=False)("server"))
     latest = F.max(F.struct("last_seen", "port", (F.col("transport") == "tcp").alias("is_tcp"), "transport"))
     places = lambda column: F.array_sort(F.array_distinct(F.flatten(F.collect_list(column))))
     messages = lambda column: F.least(F.sum(column), F.lit(rule.MOST_MESSAGES)).cast("int").alias(column)
@@ -112,7 +114,8 @@ def rules_of(lists: DataFrame, rows: DataFrame) -> dict[tuple[str, str], rule.Ru
     return rules
 
 
-def _as_rows(spark: SparkSession, rules: dict[tuple[str, str], rule.Rule]) -> DataFrame:
+def as_rows(spark: SparkSession, rules: dict[tuple[str, str], rule.Rule]) -> DataFrame:
+    """Rules as rows."""
     rows = [
         (family, date.fromisoformat(day), r.list, r.needed, r.needed_of_client, r.needed_of_crowd, r.habit, r.drawn, r.pace)
         for (family, day), r in sorted(rules.items())
@@ -154,7 +157,7 @@ def _role(masked: bool) -> Column:
     )
 
 
-def _is_masked(evidence: DataFrame) -> bool:
+def is_masked(evidence: DataFrame) -> bool:
     """Whether sources are networks; sensors must agree."""
     kinds = {row[0] for row in evidence.select(F.col("role") == "unknown").distinct().collect()}
     if len(kinds) > 1:
@@ -162,21 +165,20 @@ def _is_masked(evidence: DataFrame) -> bool:
     return True in kinds
 
 
-def judge(rows: DataFrame, rules: DataFrame, evidence: DataFrame) -> DataFrame:
-    """Rows of `union` with their verdicts and what these rest on."""
+def judge(rows: DataFrame, rules: DataFrame, servers: DataFrame, masked: bool) -> DataFrame:
+    """Rows of `union` with their verdicts and what these rest on. `servers` were seen to answer."""
     rows = rows.join(F.broadcast(rules), _LIST)
-    answers = evidence.where("answers_others").select("source").union(evidence.where("server is not null").select("server"))
-    answers = answers.distinct().withColumn("answers", F.lit(True))
+    answers = servers.select(F.col("server").alias("source")).distinct().withColumn("answers", F.lit(True))
     # Servers that ask themselves: resolvers and forwarders, few beside clients.
-    servers = rows.where("server is not null").select(*_LIST, "server").distinct()
-    forwards = servers.join(rows.select(*_LIST, F.col("source").alias("server")), [*_LIST, "server"])
+    upstream = rows.where("server is not null").select(*_LIST, "server").distinct()
+    forwards = upstream.join(rows.select(*_LIST, F.col("source").alias("server")), [*_LIST, "server"])
     forwards = forwards.withColumn("forwards", F.lit(True))
     rows = rows.join(F.broadcast(impure_names(rows)), _LIST, "left").join(F.broadcast(answers), "source", "left")
     rows = rows.join(F.broadcast(forwards), [*_LIST, "server"], "left")
     few = (F.col("distinct_names") <= rule.FEW_TO_SET_ASIDE) & F.col("impure").isNotNull()
     aside = F.when(few, F.size(F.array_intersect("names", "impure"))).otherwise(0)
     needed = F.when(F.col("role").isin("resolver", "forwarder"), F.col("needed_of_crowd")).otherwise(F.col("needed_of_client"))
-    rows = rows.withColumns({"role": _role(_is_masked(evidence)), "reader": _reader(), "set_aside": aside})
+    rows = rows.withColumns({"role": _role(masked), "reader": _reader(), "set_aside": aside})
     rows = rows.withColumn("names_needed", needed)
     telling = F.col("distinct_names") - F.col("known_collisions") - F.col("set_aside")
     infected = (telling >= F.col("names_needed")) & ~F.col("reader")
@@ -217,7 +219,7 @@ def families_of(sources: DataFrame) -> list[dict[str, Any]]:
         F.sum("infected").alias("infected"),
     )
     networks = one.withColumn("counted", F.col("source")).where(~F.col("source").contains(":"))
-    of_v6 = one.where(F.col("source").contains(":")).withColumn("counted", F.udf(rule.counted_as)("source"))
+    of_v6 = one.where(F.col("source").contains(":")).withColumn("counted", F.udf(rule.counted_as, useArrow=False)("source"))
     counted = networks.unionByName(of_v6).groupBy("family").agg(
         F.count_distinct("counted").alias("seen"), F.count_distinct(F.when(F.col("infected") > 0, F.col("counted"))).alias("sure")
     )
@@ -252,7 +254,8 @@ def merge(spark: SparkSession, frames: Frames, output: str, told: dict[str, Any]
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     output = files.qualified(output)
     rows = union(frames.evidence).persist()
-    judged = judge(rows, _as_rows(spark, rules_of(frames.lists, rows)), frames.evidence).persist()
+    rules = as_rows(spark, rules_of(frames.lists, rows))
+    judged = judge(rows, rules, frames.servers, is_masked(frames.evidence)).persist()
     if judged.count() != rows.count():
         raise SystemExit("there is evidence of lists that no file of `lists` describes: name whole folders, as --parquet wrote them")
     judged.select(_REPORTED).sort(_KEY).write.mode("overwrite").parquet(f"{output}/sources")

@@ -55,7 +55,6 @@ def run(spark: SparkSession, todo: list[shard.Shard], settings: shard.Settings) 
     """Reads captures on the executors; those that gave no result, and why."""
     if not todo:
         return []
-
     fault = spark.sparkContext.parallelize([settings], 1).map(shard.fault).collect()[0]
     if fault is not None:
         raise SystemExit(fault)
@@ -79,21 +78,22 @@ def of_attempts(frame: DataFrame, attempts: DataFrame) -> DataFrame:
 
 def archive(spark: SparkSession, options: argparse.Namespace) -> dict[str, Any]:
     """Reads what is not read yet and merges all of it; the summary."""
-    settings = shard.Settings(options.dgawatch, shlex.split(options.arguments), options.output)
+    output = files.absolute(options.output)
+    settings = shard.Settings(options.dgawatch, shlex.split(options.arguments), output)
     for folder in ("shards", "receipts"):
-        files.make_folder(spark, f"{options.output}/{folder}")
+        files.make_folder(spark, f"{output}/{folder}")
     shards = {one.key(settings.arguments): one for one in shards_of(spark, options.captures)}
-    done = receipts(spark, options.output)
+    done = receipts(spark, output)
     todo = [one for key, one in shards.items() if key not in done]
     print(f"{len(shards)} captures, {len(shards) - len(todo)} of them read before", file=sys.stderr)
     unread = run(spark, todo, settings)
-    done = receipts(spark, options.output)
-    files.remove_children(spark, f"{options.output}/shards", {receipt["attempt"] for receipt in done.values()})
+    done = receipts(spark, output)
+    files.remove_children(spark, f"{output}/shards", {receipt["attempt"] for receipt in done.values()})
     counted, told = shard.choose([done[key] for key in shards if key in done], options.keep_damaged)
     attempts = spark.createDataFrame([(receipt["attempt"],) for receipt in counted], "sensor string")
-    frames = merge.read_all(spark, [f"{options.output}/shards/*"])
+    frames = merge.read_all(spark, [f"{output}/shards/*"])
     chosen = merge.Frames(*(of_attempts(frame, attempts) for frame in frames))
-    return merge.merge(spark, chosen, f"{options.output}/report", shard.summary_of(counted, told, unread))
+    return merge.merge(spark, chosen, f"{output}/report", shard.summary_of(counted, told, unread))
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -28,6 +28,11 @@ def records(case: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"sensor": sensor["sensor"], **row} for sensor in case["sensors"] for row in sensor["sources"]]
 
 
+def servers(case: dict[str, Any]) -> set[str]:
+    """Whoever answered at any sensor."""
+    return {server for sensor in case["sensors"] for server in sensor["servers"]}
+
+
 class Verdicts(unittest.TestCase):
     """Whole cases."""
 
@@ -38,7 +43,7 @@ class Verdicts(unittest.TestCase):
             given = records(case)
             for seed in range(3):
                 random.Random(seed).shuffle(given)
-                judged = rule.judge(given, rules(case), (server for sensor in case["sensors"] for server in sensor["servers"]))
+                judged = rule.judge(given, rules(case), servers(case))
                 self.assertEqual(len(judged), len(case["merged"]), case["name"])
                 for expected in case["merged"]:
                     got = dict(judged[(expected["family"], expected["list_day"], expected["source"])])
@@ -52,7 +57,7 @@ class Verdicts(unittest.TestCase):
         changed = 0
         for case in cases():
             fewer = [record for record in records(case) if record["sensor"] != "sensor-0"]
-            judged = rule.judge(fewer, rules(case))
+            judged = rule.judge(fewer, rules(case), servers(case))
             keys = [((row["family"], row["list_day"], row["source"]), row["verdict"]) for row in case["merged"]]
             changed += sum(key in judged and judged[key]["verdict"] != verdict for key, verdict in keys)
         self.assertGreater(changed, 10)

@@ -41,7 +41,7 @@ def moved(case: int, value: Any) -> Any:
 
 def of_vectors(spark: SparkSession, path: Path) -> list[dict[str, Any]]:
     """The vectors judged by Spark, all at once."""
-    evidence, lists = [], []
+    evidence, lists, servers = [], [], []
     for number, case in enumerate(json.loads(path.read_text())):
         def placed(row: dict[str, Any], number: int = number) -> dict[str, Any]:
             day = date.fromordinal(date.fromisoformat(row["list_day"]).toordinal() + 10 * number)
@@ -49,6 +49,7 @@ def of_vectors(spark: SparkSession, path: Path) -> list[dict[str, Any]]:
 
         lists += [{"sensor": "all", **placed(row)} for row in case["lists"]]
         for sensor in case["sensors"]:
+            servers += [{"sensor": sensor["sensor"], "server": moved(number, server)} for server in sensor["servers"]]
             for row in sensor["sources"]:
                 times = {name: datetime.fromisoformat(row[name].replace("Z", "+00:00")) for name in ("first_seen", "last_seen")}
                 evidence.append({"sensor": sensor["sensor"], "network": None, **placed(row), **times})
@@ -56,7 +57,8 @@ def of_vectors(spark: SparkSession, path: Path) -> list[dict[str, Any]]:
     frame = lambda given, schema: spark.createDataFrame([tuple(map(row.get, columns(schema))) for row in given], schema)
     judging, described = frame(evidence, merge.EVIDENCE), frame(lists, merge.LISTS)
     united = merge.union(judging).persist()
-    judged = merge.judge(united, merge._as_rows(spark, merge.rules_of(described, united)), judging)
+    rules = merge.as_rows(spark, merge.rules_of(described, united))
+    judged = merge.judge(united, rules, frame(servers, merge.SERVERS), merge.is_masked(judging))
     wanted = ["source", "family", "list_day", "verdict", "role", "reader", "set_aside", "names_needed", "names", "known_collisions"]
     return as_json(judged.select(wanted))
 
