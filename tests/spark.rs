@@ -14,7 +14,7 @@ use std::process::{Command, Output, Stdio};
 use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
 use serde_json::{Value, json};
 use support::captures::{Packet, USUAL};
-use support::population::frames;
+use support::simulated::frames;
 use support::{dgawatch, names, printed, root};
 
 /// A week in which Conficker C wakes up, among honest sites that many visit; each host is at work some hours a day.
@@ -183,7 +183,7 @@ fn of_report(report: &Value) -> Vec<Row> {
 
 fn of_spark(rows: &Value) -> Vec<Row> {
     let wanted = |row: &Value| {
-        let member = |member: &&str| ((*member).to_owned(), row[**member].clone());
+        let member = |member: &&str| ((*member).to_owned(), row[*member].clone());
         MEMBERS.iter().chain(&["names"]).map(member).collect::<Row>()
     };
     let mut rows: Vec<Row> = rows.as_array().unwrap().iter().map(wanted).collect();
