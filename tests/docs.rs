@@ -30,7 +30,7 @@ fn manuals() -> Vec<PathBuf> {
 
 /// Documents whose links are followed.
 fn documents() -> Vec<PathBuf> {
-    let others = ["CHANGELOG.md", "benches/README.md", "fuzz/README.md", "pcaps/README.md"];
+    let others = ["CHANGELOG.md", "benches/README.md", "deploy/spark/README.md", "fuzz/README.md", "pcaps/README.md"];
     manuals().into_iter().chain(others.map(|path| root().join(path))).collect()
 }
 

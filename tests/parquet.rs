@@ -517,7 +517,7 @@ mod live {
 
     use dgawatch::day::Day;
     use dgawatch::decode::Config;
-    use dgawatch::ledger::Masking;
+    use dgawatch::ledger::{CLIENTS, Masking};
     use dgawatch::pipeline::{Live, LiveState, ParquetConfig, Plan, Say, Sensor, Settings, StateConfig, Threads};
     use dgawatch::source::{Intake, LinkType, Record, TapCounts};
     use dgawatch::watchlist::{Patterns, SearchList};
@@ -588,6 +588,7 @@ mod live {
         let mut catalog = Catalog::default();
         catalog.add("conficker-b").unwrap();
         let settings = Settings {
+            clients: CLIENTS,
             skew: 1,
             max_sources: 1_000,
             decode: Config::new(&[], &[]),

@@ -355,7 +355,7 @@ fn calls_of_a_streamer() {
     in_a_process("calls_of_a_streamer", |state| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let look_up = || ("localhost", port).to_socket_addrs().map(Iterator::count);
+        let look_up = move || ("localhost", port).to_socket_addrs().map(Iterator::count);
         assert!(look_up().unwrap() > 0);
         if !calls(Role::Streamer) {
             return;

@@ -295,7 +295,7 @@ mod tests {
     #[test]
     fn several_together_are_each_alone() {
         let mut catalog = Catalog::default();
-        ["conficker-b", "conficker-c", "synthetic:70000"].iter().for_each(|id| drop(catalog.add(id).unwrap()));
+        ["conficker-b", "conficker-c", "synthetic:70000"].iter().for_each(|id| catalog.add(id).unwrap());
         let hasher = Hasher::default();
         let days = [30, 31].map(|day| Day::of(2009, 3, day));
         for (_, family) in catalog.iter() {
