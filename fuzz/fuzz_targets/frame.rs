@@ -43,6 +43,10 @@ fuzz_target!(|octets: &[u8]| {
         let quick = format!("{quick:?}");
         assert_eq!(quick, format!("{:?}", decoder.thorough(record(data))));
     }
+    if let Some(segment) = decoder.segment(record(data)) {
+        let segment = format!("{segment:?}");
+        assert_eq!(segment, format!("{:?}", decoder.thorough(record(data))));
+    }
     // Another port to look at changes nothing for a packet in which that port does not stand.
     let again = Decoder::new(Config::new(&[5_300], &[])).read(record(data)).outcome();
     assert!(outcome == again || data.windows(2).any(|octets| octets == 5_300_u16.to_be_bytes()));

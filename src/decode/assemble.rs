@@ -179,15 +179,6 @@ impl Assembler {
         }
     }
 
-    /// Reads what taking these pieces would read first, so that it comes from memory together.
-    pub fn peek<'p>(&self, pieces: impl Iterator<Item = Piece<'p>>) {
-        let known = pieces.filter(|piece| match &piece.header {
-            Header::Segment { flow, .. } => self.streams.peek(flow),
-            Header::Fragment { .. } | Header::Dnstap => false,
-        });
-        std::hint::black_box(known.count());
-    }
-
     /// Gives up what waits: nothing more will come.
     pub fn finish(&mut self, each: Each<'_>) {
         let Self { decoder, streams, datagrams, messages, .. } = self;

@@ -137,6 +137,38 @@ pub(super) fn v6(data: &[u8]) -> Result<Packet<'_>, Outcome> {
     if packet.protocol == IpNumber::UDP { Ok(packet) } else { extensions(packet) }
 }
 
+/// A packet of version 4 without options that is no fragment and tells its length; nothing of others.
+#[inline]
+pub(super) fn plain_v4(data: &[u8]) -> Option<Packet<'_>> {
+    /// More fragments, and the offset (RFC 791).
+    const FRAGMENT: u16 = 0x3FFF;
+    let (header, rest) = data.split_first_chunk::<20>()?;
+    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let length = usize::from(word(2)).checked_sub(20)?;
+    if header[0] != 0x45 || word(6) & FRAGMENT > 0 {
+        return None;
+    }
+    Some(Packet::plain(Addresses::v4(header.last_chunk()?), header[9], length, rest))
+}
+
+/// A packet of version 6 without other headers that tells its length; nothing of others.
+#[inline]
+pub(super) fn plain_v6(data: &[u8]) -> Option<Packet<'_>> {
+    let (header, rest) = data.split_first_chunk::<40>()?;
+    let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
+    if header[0] >> 4 != 6 || length == 0 || is_extension(IpNumber(header[6])) {
+        return None;
+    }
+    Some(Packet::plain(Addresses::v6(header.last_chunk()?), header[6], length, rest))
+}
+
+impl<'a> Packet<'a> {
+    fn plain(addresses: Addresses<'a>, protocol: u8, length: usize, rest: &'a [u8]) -> Self {
+        let missing = length.saturating_sub(rest.len()) as u32;
+        Self { addresses, protocol: IpNumber(protocol), payload: &rest[..length.min(rest.len())], missing, fragment: None }
+    }
+}
+
 /// Whether a header of IPv6 stands between the first and what the packet carries.
 pub(super) const fn is_extension(protocol: IpNumber) -> bool {
     matches!(

@@ -41,6 +41,8 @@ pub(crate) use self::reply::lifetime;
 pub use self::reply::{Reply, Told, told};
 pub use self::tunnel::Tunnel;
 
+use etherparse::IpNumber;
+
 use self::walk::{Datagram, End, Layer};
 use crate::day::Timestamp;
 use crate::name::MAX_OCTETS;
@@ -139,7 +141,11 @@ pub enum Reading<'a> {
     Nothing(Outcome),
 }
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn segment(time: Timestamp, packet: ip::Packet<'a>) -> Self {
+        Piece::segment(time, packet).map_or_else(Self::Nothing, Self::Piece)
+    }
+
     /// How the packet counts.
     #[inline]
     pub const fn outcome(&self) -> Outcome {
@@ -174,7 +180,7 @@ impl Decoder {
         match quick(record, &self.config) {
             Ok(datagram) => self.datagram(record.time, &datagram),
             Err(Some(outcome)) => Reading::Nothing(outcome),
-            Err(None) => self.thorough(record),
+            Err(None) => segment(record, &self.config).unwrap_or_else(|| self.thorough(record)),
         }
     }
 
@@ -187,6 +193,12 @@ impl Decoder {
             Ok(datagram) => Some(self.datagram(record.time, &datagram)),
             Err(outcome) => outcome.map(Reading::Nothing),
         }
+    }
+
+    /// Reads a TCP segment on a port of DNS, of the kind that nearly all are: what is most of what [`Self::quick`] leaves.
+    #[inline]
+    pub fn segment<'a>(&self, record: Record<'a>) -> Option<Reading<'a>> {
+        segment(record, &self.config)
     }
 
     /// Reads a packet by the layers it begins with, whatever they are.
@@ -206,7 +218,7 @@ impl Decoder {
         let (end, packets) = walk::walk(&self.config, layer, data, packets);
         match end {
             End::Datagram(datagram) => self.datagram(time, &datagram),
-            End::Segment(packet) => Piece::segment(time, packet).map_or_else(Reading::Nothing, Reading::Piece),
+            End::Segment(packet) => Reading::segment(time, packet),
             End::Fragment(packet, fragment) => Reading::Piece(Piece::fragment(time, packet, fragment, packets)),
             End::Nothing(outcome) => Reading::Nothing(outcome),
         }
@@ -310,6 +322,27 @@ fn not_dns(tcp: bool, source: u16, destination: u16) -> Outcome {
     }
     let is = |port: u16| QUIC_PORTS.contains(&port);
     if is(source) || is(destination) { Outcome::DnsQuic } else { Outcome::NotDns }
+}
+
+/// Reads a segment behind what [`quick`] reads.
+fn segment<'a>(record: Record<'a>, config: &Config) -> Option<Reading<'a>> {
+    if record.link != LinkType::ETHERNET {
+        return None;
+    }
+    let mut rest = record.data.get(12..)?;
+    let packet = loop {
+        let (kind, packet) = rest.split_first_chunk::<2>()?;
+        match u16::from_be_bytes(*kind) {
+            0x0800 | 0x86DD => break packet,
+            kind if walk::is_tag(kind) => rest = packet.get(2..)?,
+            _ => return None,
+        }
+    };
+    let packet = if rest[0] == 0x08 { ip::plain_v4(packet)? } else { ip::plain_v6(packet)? };
+    let ports = packet.payload.first_chunk::<4>()?;
+    let (source, destination) = (u16::from_be_bytes([ports[0], ports[1]]), u16::from_be_bytes([ports[2], ports[3]]));
+    let is = packet.protocol == IpNumber::TCP && config.is_dns(source, destination);
+    is.then(|| Reading::segment(record.time, packet))
 }
 
 /// A number of 16 bits in network byte order.

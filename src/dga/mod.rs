@@ -73,6 +73,14 @@ pub trait Family: Send + Sync {
     /// Hands over the names of a list day in generated order.
     fn names(&self, day: Day, each: &mut dyn FnMut(&Name));
 
+    /// The same of several list days: those of one day in generated order, and those of others between them. Tells which of
+    /// `days` each name is of.
+    fn names_of(&self, days: &[Day], each: &mut dyn FnMut(usize, &Name)) {
+        for (place, day) in days.iter().enumerate() {
+            self.names(*day, &mut |name| each(place, name));
+        }
+    }
+
     /// What makes any name of a list day alone, where the family can: names of a large list are then not kept.
     fn draw(&self, _day: Day) -> Option<Box<dyn Draw>> {
         None
@@ -382,6 +390,25 @@ mod tests {
             }
             let lengths: Vec<usize> = (0..64).filter(|length| seen[*length]).collect();
             assert_eq!(lengths, (shortest..=longest).collect::<Vec<_>>(), "{}", family.id());
+        }
+    }
+
+    #[test]
+    fn several_days_together_are_the_days_alone() {
+        let mut catalog = Catalog::default();
+        for id in ["conficker", "placebo:conficker-c", "synthetic:300", "newgoz"] {
+            catalog.add(id).unwrap();
+        }
+        for (_, family) in catalog.iter() {
+            for count in 0..8 {
+                let days: Vec<Day> = (0..count).map(|days| Day::of(2009, 3, 29).plus(days)).collect();
+                let (mut together, mut alone) = (vec![vec![]; days.len()], vec![vec![]; days.len()]);
+                family.names_of(&days, &mut |place, name| together[place].push(name.clone()));
+                for (day, names) in days.iter().zip(&mut alone) {
+                    family.names(*day, &mut |name| names.push(name.clone()));
+                }
+                assert!(together == alone, "{count} days of {}", family.id());
+            }
         }
     }
 

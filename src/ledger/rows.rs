@@ -8,7 +8,8 @@
 //!
 //! Chained by hand, because a table of hashbrown marks what was taken out and cleans up when marks are many: at a million
 //! rows that stops everything for a tenth of a second, again and again while a flood goes through. Here each step takes
-//! the same time, however full it is. Untouched memory costs nothing: the system hands it over page by page.
+//! the same time, however full it is: buckets are added one by one, each by splitting one (linear hashing, W. Litwin, VLDB
+//! 1980), so that few rows lie close together. Untouched memory costs nothing: the system hands it over page by page.
 
 use std::hash::BuildHasher;
 
@@ -26,6 +27,8 @@ pub(super) const INFECTED: usize = 3;
 /// Rows that are spared in one search for a victim because something was heard of them since they were queued. The
 /// bound keeps a search short when that is true of all.
 const SPARED: usize = 8;
+
+const BUCKETS_A_ROW: usize = 2;
 
 /// No row.
 const NONE: u32 = u32::MAX;
@@ -45,8 +48,10 @@ pub(super) fn weight(evidence: &Evidence) -> usize {
 
 pub(super) struct Rows {
     slots: Vec<Slot>,
-    /// One more than the first row of each bucket, 0 for none: a power of two of them.
+    /// One more than the first row of each bucket, 0 for none: two of them for each row there ever was at once.
     buckets: Vec<u32>,
+    /// Bits of a hash that tell its bucket, one less where there is no such bucket yet.
+    mask: usize,
     queues: [Queue; WEIGHTS],
     /// The first free slot among those used before.
     free: u32,
@@ -78,9 +83,12 @@ impl Rows {
     /// Room for `bound` rows, and never more.
     pub(super) fn new(bound: usize) -> Self {
         let bound = bound.min(NONE as usize - 1);
+        let mut buckets = Vec::with_capacity(BUCKETS_A_ROW * bound.max(1));
+        buckets.push(0);
         Self {
             slots: Vec::with_capacity(bound),
-            buckets: vec![0; (2 * bound).next_power_of_two()],
+            buckets,
+            mask: 0,
             queues: [Queue { oldest: NONE, youngest: NONE, count: 0 }; WEIGHTS],
             free: NONE,
             count: 0,
@@ -150,7 +158,30 @@ impl Rows {
         self.buckets[bucket] = place + 1;
         self.count += 1;
         self.push(place, weight);
+        for _ in 0..BUCKETS_A_ROW {
+            if self.buckets.len() < BUCKETS_A_ROW * self.count {
+                self.split();
+            }
+        }
         place
+    }
+
+    /// Adds a bucket, to which about half of the rows of another go.
+    #[inline]
+    fn split(&mut self) {
+        let new = self.buckets.len();
+        if new > self.mask {
+            self.mask = 2 * self.mask + 1;
+        }
+        let old = new & self.mask >> 1;
+        self.buckets.push(0);
+        let mut next = std::mem::take(&mut self.buckets[old]).wrapping_sub(1);
+        while next != NONE {
+            let place = next;
+            let bucket = self.bucket(&self.slots[place as usize].key);
+            let first = std::mem::replace(&mut self.buckets[bucket], place + 1);
+            next = std::mem::replace(&mut self.slots[place as usize].chained, first.wrapping_sub(1));
+        }
     }
 
     pub(super) fn row(&self, place: u32) -> (&Key, &Evidence) {
@@ -264,7 +295,8 @@ impl Rows {
 
     #[inline]
     fn bucket(&self, key: &Key) -> usize {
-        self.hasher.hash_one(key) as usize & (self.buckets.len() - 1)
+        let bucket = self.hasher.hash_one(key) as usize & self.mask;
+        if bucket < self.buckets.len() { bucket } else { bucket & self.mask >> 1 }
     }
 
     fn push(&mut self, place: u32, weight: usize) {

@@ -23,9 +23,6 @@ pub struct Progress {
     pub packets: u64,
 }
 
-/// Pieces whose streams are looked for together.
-const AHEAD: usize = 16;
-
 /// Takes what workers found, in one order.
 pub(super) struct Clerk<'a, 'p> {
     captures: Vec<CaptureSummary>,
@@ -75,11 +72,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let Self { book, assembler, pieces, watchlist, .. } = self;
         book.enter(&batch.findings);
         let mut findings = Findings::default();
-        let mut ahead = batch.pieces.iter();
-        for (place, piece) in batch.pieces.iter().enumerate() {
-            if place % AHEAD == 0 {
-                assembler.peek(ahead.by_ref().take(AHEAD));
-            }
+        for piece in batch.pieces.iter() {
             // Which packet completed a message decides its time, so that later ones need a higher number.
             *pieces += 1;
             assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));

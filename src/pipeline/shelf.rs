@@ -100,6 +100,15 @@ impl Shelf {
         (state.builds, state.building)
     }
 
+    fn compiled(&self, family: FamilyId, edition: Day) -> Option<List> {
+        self.compiled.as_ref()?.list(self.catalog.family(family).id(), edition)
+    }
+
+    fn note_builds(&self, count: usize, begun: Instant) {
+        let state = &mut *self.state();
+        (state.builds, state.building) = (state.builds + count as u64, state.building + begun.elapsed());
+    }
+
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         // Nothing is left half done under the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -118,13 +127,11 @@ impl Lists for Shelf {
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
         let list = Arc::clone(cell.get_or_init(|| {
-            let family = self.catalog.family(family);
             let begun = Instant::now();
-            let compiled = self.compiled.as_ref().and_then(|image| image.list(family.id(), edition));
-            let list = compiled.unwrap_or_else(|| List::build(family, edition, &self.hasher));
-            let state = &mut *self.state();
-            (state.builds, state.building) = (state.builds + 1, state.building + begun.elapsed());
-            Arc::new(list)
+            let built = self.compiled(family, edition);
+            let built = built.unwrap_or_else(|| List::build(self.catalog.family(family), edition, &self.hasher));
+            self.note_builds(1, begun);
+            Arc::new(built)
         }));
         let freed = self.state().make_room(key, list.size());
         // Large ones take a while to free: not under the lock.
@@ -132,10 +139,30 @@ impl Lists for Shelf {
         list
     }
 
-    fn begin(&self, family: FamilyId, edition: Day) {
-        if !self.state().places.get(&(family, edition)).is_some_and(|place| place.begun) {
-            self.get(family, edition);
-        }
+    fn begin(&self, family: FamilyId, editions: &[Day]) {
+        let claimed: Vec<(Day, Arc<OnceLock<Arc<List>>>)> = {
+            let state = &mut *self.state();
+            let claim = |edition: &Day| {
+                let place = state.places.entry((family, *edition)).or_default();
+                (!std::mem::replace(&mut place.begun, true)).then(|| (*edition, Arc::clone(&place.list)))
+            };
+            editions.iter().filter_map(claim).collect()
+        };
+        let Some(((_, cell), others)) = claimed.split_first() else { return };
+        // Whoever wants the first meanwhile waits, and finds the others there.
+        cell.get_or_init(|| {
+            let begun = Instant::now();
+            let days: Vec<Day> = claimed.iter().map(|(edition, _)| *edition).collect();
+            let compiled = days.iter().map(|edition| self.compiled(family, *edition)).collect::<Option<Vec<List>>>();
+            let built = compiled.unwrap_or_else(|| List::build_all(self.catalog.family(family), &days, &self.hasher));
+            self.note_builds(built.len(), begun);
+            let mut built = built.into_iter().map(Arc::new);
+            let list = built.next().expect("a list is built for each day");
+            // One that somebody built all the same stays.
+            others.iter().zip(built).for_each(|((_, cell), list)| drop(cell.set(list)));
+            list
+        });
+        claimed.iter().for_each(|(edition, _)| drop(self.get(family, *edition)));
     }
 }
 

@@ -126,7 +126,8 @@ impl<'a> Worker<'a> {
     #[inline(never)]
     fn take_thoroughly(&mut self, record: Record<'_>) {
         let Self { decoder, watchlist, counts, batch, assembler } = self;
-        let reading = decoder.thorough(record);
+        let segment = decoder.segment(record);
+        let reading = segment.unwrap_or_else(|| decoder.thorough(record));
         counts.add(reading.outcome());
         match reading {
             Reading::Message(message) => look_up(&message, watchlist, &mut batch.findings),

@@ -54,6 +54,19 @@ impl List {
         Self::build_as(if family.count(day) < DRAWN_FROM { Form::Held } else { Form::Drawn }, family, day, hasher)
     }
 
+    /// The same of several days, in their order. They are made together where none is drawn, which takes less time.
+    ///
+    /// # Panics
+    /// As [`Self::build`].
+    pub fn build_all(family: &dyn Family, days: &[Day], hasher: &Hasher) -> Vec<Self> {
+        if days.iter().any(|day| family.count(*day) >= DRAWN_FROM) {
+            return days.iter().map(|day| Self::build(family, *day, hasher)).collect();
+        }
+        let mut lists: Vec<Building> = days.iter().map(|day| Building::new(family, *day)).collect();
+        family.names_of(days, &mut |place, name| lists[place].add(name, hasher));
+        lists.into_iter().map(|list| Self::of(Names::Held(list.names), Index::Held(list.places), hasher)).collect()
+    }
+
     /// The same in a given form.
     ///
     /// # Panics
@@ -168,17 +181,32 @@ fn look_up<M: Memory>(table: &Table<M>, draw: &dyn Draw, count: u32, hash: u64, 
 }
 
 fn held(family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
-    let count = family.count(day) as usize;
-    let mut names = Held::with_capacity(count);
-    let mut places = HashTable::with_capacity(count);
-    family.names(day, &mut |name| {
+    let mut list = Building::new(family, day);
+    family.names(day, &mut |name| list.add(name, hasher));
+    (Names::Held(list.names), Index::Held(list.places))
+}
+
+/// A held list to which names come.
+struct Building {
+    names: Held,
+    places: HashTable<u32>,
+}
+
+impl Building {
+    fn new(family: &dyn Family, day: Day) -> Self {
+        let count = family.count(day) as usize;
+        Self { names: Held::with_capacity(count), places: HashTable::with_capacity(count) }
+    }
+
+    #[inline]
+    fn add(&mut self, name: &Name, hasher: &Hasher) {
+        let Self { names, places } = self;
         let place = names.push(name);
         let hash = List::hash(hasher, name);
         if places.find(hash, |place| names.wire(*place) == name.as_wire()).is_none() {
             places.insert_unique(hash, place, |place| hasher.hash(names.wire(*place)));
         }
-    });
-    (Names::Held(names), Index::Held(places))
+    }
 }
 
 fn drawn(draw: Box<dyn Draw>, family: &dyn Family, day: Day, hasher: &Hasher) -> (Names, Index) {
@@ -261,6 +289,28 @@ mod tests {
             let collision = oracle.get("praat.org").copied();
             let marked: Vec<u32> = (0..names.len() as u32).filter(|place| list.is_collision(*place)).collect();
             assert_eq!(marked.first().copied(), collision);
+        }
+    }
+
+    #[test]
+    fn several_together_are_each_alone() {
+        let mut catalog = Catalog::default();
+        ["conficker-b", "conficker-c", "synthetic:70000"].iter().for_each(|id| drop(catalog.add(id).unwrap()));
+        let hasher = Hasher::default();
+        let days = [30, 31].map(|day| Day::of(2009, 3, day));
+        for (_, family) in catalog.iter() {
+            let together = List::build_all(family, &days, &hasher);
+            assert_eq!(together.len(), days.len());
+            for (list, day) in together.iter().zip(days) {
+                let alone = List::build(family, day, &hasher);
+                assert_eq!((list.names().count(), list.is_large()), (alone.names().count(), alone.is_large()));
+                for place in 0..alone.names().count() as u32 {
+                    let name = alone.names().name(place);
+                    assert_eq!(list.names().name(place), name);
+                    let hash = List::hash(&hasher, &name);
+                    assert_eq!(list.find(hash, &name), alone.find(hash, &name));
+                }
+            }
         }
     }
 }

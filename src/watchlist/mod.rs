@@ -59,8 +59,8 @@ pub trait Lists: Sync {
     /// The list of a family for a list day, built if nobody did so yet.
     fn get(&self, family: FamilyId, edition: Day) -> Arc<List>;
 
-    /// Builds it unless somebody does: whoever wants several lists finds some of them built by others meanwhile.
-    fn begin(&self, _family: FamilyId, _edition: Day) {}
+    /// Builds some unless somebody does: whoever wants several lists finds some of them built by others meanwhile.
+    fn begin(&self, _family: FamilyId, _editions: &[Day]) {}
 }
 
 /// A listed name that was asked for or answered.
@@ -298,7 +298,8 @@ impl OpenLists<'_> {
         let Self { catalog, source, hasher, open, large } = self;
         let OpenFamily { lists, used, front_from, front } = &mut open[usize::from(family)];
         let edition = |list_day| catalog.family(family).edition(list_day);
-        lists.iter().filter(|open| open.list.is_none()).for_each(|open| source.begin(family, edition(open.list_day)));
+        let missing: Vec<Day> = lists.iter().filter(|open| open.list.is_none()).map(|open| edition(open.list_day)).collect();
+        source.begin(family, &missing);
         for open in lists.iter_mut() {
             let edition = edition(open.list_day);
             let list = open.list.get_or_insert_with(|| source.get(family, edition));
@@ -328,7 +329,8 @@ impl OpenLists<'_> {
             if front.as_ref().is_some_and(|front| !front.may_hold(hash)) {
                 continue;
             }
-            for open in lists {
+            let may_be_on = |place| front.as_ref().is_none_or(|front| front.may_be_on(place, hash));
+            for (_, open) in lists.iter().enumerate().filter(|(place, _)| may_be_on(*place)) {
                 let list = open.list.as_ref().expect("all lists of a family are opened at once");
                 if let Some(index) = list.find(hash, name) {
                     found = true;

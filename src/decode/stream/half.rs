@@ -29,8 +29,9 @@ const WINDOW: i32 = 1 << 24;
 /// Octets before a start without handshake that count as late, not as repeated.
 const BEFORE: u64 = 1 << 16;
 
-/// What a direction takes in memory besides what it holds: itself, its key, the pointers of list and table.
-const OVERHEAD: usize = size_of::<Half>() + size_of::<Flow>() + 64;
+/// What a direction takes in memory besides what it holds: itself, its key, once more when it is closed, the pointers of
+/// list and table.
+const OVERHEAD: usize = size_of::<Half>() + 2 * size_of::<Flow>() + 72;
 
 /// What the tree of pieces takes as soon as it has one: a leaf has room for eleven.
 const TREE_OVERHEAD: usize = 12 * (size_of::<u64>() + size_of::<Piece>());

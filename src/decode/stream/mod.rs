@@ -21,9 +21,9 @@ mod half;
 mod loss;
 mod reader;
 
+use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::num::NonZero;
 
 use lru::LruCache;
 
@@ -128,13 +128,22 @@ pub(super) struct Limits {
     pub(super) total_octets: usize,
     /// Nanoseconds after which a silent direction is forgotten.
     pub(super) idle: u64,
+    /// The same of one that is closed.
+    pub(super) linger: u64,
 }
 
 /// Room for four of the longest messages in a direction, and for 50,000 connections. RFC 7766 §6.2.3 speaks of idle
-/// times of seconds.
+/// times of seconds. What is sent again after the end comes in the first seconds, thrice where the timer starts at a second
+/// (RFC 6298); what is kept no longer stays in the processor's cache.
 impl Default for Limits {
     fn default() -> Self {
-        Self { connection_octets: 256 << 10, connections: 100_000, total_octets: 64 << 20, idle: 120_000_000_000 }
+        Self {
+            connection_octets: 256 << 10,
+            connections: 100_000,
+            total_octets: 64 << 20,
+            idle: 120_000_000_000,
+            linger: 8_000_000_000,
+        }
     }
 }
 
@@ -144,6 +153,8 @@ pub(super) struct Streams {
     limits: Limits,
     /// Strangers choose the keys: hashed with a random seed.
     halves: LruCache<Flow, Half>,
+    /// Directions that closed, and when; as many as there may be directions.
+    closed: VecDeque<(u64, Flow)>,
     /// The greatest time of any segment: packets may lie about theirs, and time must not go back.
     now: u64,
     load: Load,
@@ -155,8 +166,9 @@ impl Streams {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            // Never full: what goes must be given up in order, not dropped. Set aside at once, so that it is not moved as it grows.
-            halves: LruCache::new(NonZero::new(limits.connections).unwrap_or(NonZero::<usize>::MIN)),
+            // Never full: what goes must be given up in order, not dropped.
+            halves: LruCache::unbounded(),
+            closed: VecDeque::new(),
             now: 0,
             load: Load::default(),
             losses: Losses::default(),
@@ -164,16 +176,12 @@ impl Streams {
         }
     }
 
-    /// Reads what taking the next segment of a flow would read, so that it comes from memory along with that of others.
-    pub(super) fn peek(&self, flow: &Flow) -> bool {
-        self.halves.contains(flow)
-    }
-
     /// Takes the next segment of the capture; `found` is called for each message that it completes or sets free.
     pub(super) fn take(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
         self.octets.taken += segment.payload.len() as u64;
         self.now = self.now.max(segment.time.as_nanos());
         self.forget_silent(found);
+        self.forget_closed(found);
         if segment.flags & ACK > 0 && self.load.waiting > 0 {
             let (place, limit) = (segment.acknowledgment, self.limits.connection_octets);
             self.change(segment.flow.reversed(), found, |half, sink| half.acknowledged(place, limit, sink));
@@ -200,7 +208,8 @@ impl Streams {
             load.replace(half.load(), Load::default());
             half.finish(StreamLoss::Unfinished, &mut Sink { flow: *flow, losses, octets, found });
         }
-        self.halves = LruCache::new(NonZero::<usize>::MIN);
+        self.halves = LruCache::unbounded();
+        self.closed = VecDeque::new();
         let Octets { taken, delivered, repeated } = self.octets;
         let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
         debug_assert_eq!(taken, accounted, "octets of a stream went astray");
@@ -256,16 +265,48 @@ impl Streams {
             }
         };
         half.used = self.now;
+        let was_closed = half.is_closed();
         half.take(segment, self.limits.connection_octets, &mut sink);
         self.load.replace(before, half.load());
+        if half.is_closed() && !was_closed {
+            self.note_closed(flow);
+        }
     }
 
     /// Does something to a direction, if it is known, that is no use of it.
     fn change(&mut self, flow: Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
         let Some(half) = self.halves.peek_mut(&flow) else { return };
-        let before = half.load();
+        let (before, was_closed) = (half.load(), half.is_closed());
         change(half, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found });
         self.load.replace(before, half.load());
+        if half.is_closed() && !was_closed {
+            self.note_closed(flow);
+        }
+    }
+
+    /// Has a direction forgotten soon; where too many are, it stays until it is silent for long enough.
+    fn note_closed(&mut self, flow: Flow) {
+        if self.closed.len() < self.limits.connections {
+            self.closed.push_back((self.now, flow));
+        }
+    }
+
+    /// Forgets the directions that closed a while ago, and were silent since.
+    fn forget_closed(&mut self, found: &mut dyn FnMut(Found<'_>)) {
+        while let Some(&(when, flow)) = self.closed.front()
+            && self.now - when > self.limits.linger
+        {
+            self.closed.pop_front();
+            match self.halves.peek(&flow) {
+                Some(half) if half.is_closed() && self.now - half.used > self.limits.linger => {
+                    let half = self.halves.pop(&flow).expect("it was just there");
+                    self.remove(flow, half, StreamLoss::Idle, found);
+                }
+                Some(half) if half.is_closed() => self.note_closed(flow),
+                // Another connection of the same ends.
+                _ => {}
+            }
+        }
     }
 
     /// Forgets the directions that were silent for too long. The least recently used is the longest silent, because

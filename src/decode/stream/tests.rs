@@ -449,7 +449,7 @@ fn bounds() {
     let one = stream(&[30]);
     let sent = [syn(), data(0, &one[..1]), data(1, &one[1..]), data(32, &one)];
     check_within(none, &sent, "a@4 |", "desync 1/31, evicted 1/1");
-    let none = Limits { connection_octets: 0, connections: 0, total_octets: 0, idle: 0 };
+    let none = Limits { connection_octets: 0, connections: 0, total_octets: 0, idle: 0, linger: 0 };
     check_within(none, &[syn(), data(0, &one), data(302, &one[..20])], "a@2 |", "desync 1/20, evicted 3/0");
 }
 
@@ -472,4 +472,29 @@ fn losses_have_their_own_labels() {
         assert_eq!(loss as usize, place);
     }
     assert!(Losses::default().is_empty());
+}
+
+/// A closed direction is forgotten after a while: what is sent again until then counts for nothing.
+#[test]
+fn closed_directions_linger() {
+    let (limits, message) = (Limits::default(), message(b'a', 30));
+    let whole = prefixed(&message);
+    for (again, expected) in [(1, 1), (8, 1), (9, 2), (130, 2)] {
+        let mut streams = Streams::new(limits);
+        let mut found = 0;
+        let sent = [syn(), data(0, &whole).flags(FIN), data(0, &whole).at(again)];
+        take(&mut streams, &sent, &mut |_| found += 1);
+        assert_eq!(found, expected, "after {again} s");
+        check_sums(&streams);
+        streams.finish(&mut |_| {});
+        assert_eq!(streams.memory(), 0);
+    }
+    // As long as it is heard of it stays, and a new connection of the same ends is not forgotten with the old one.
+    let mut streams = Streams::new(limits);
+    let mut found = 0;
+    let heard = (0..20).map(|place| data(0, &whole).at(place * 7));
+    let sent: Vec<Sent> = [syn(), data(0, &whole).flags(FIN)].into_iter().chain(heard).collect();
+    take(&mut streams, &sent, &mut |_| found += 1);
+    assert_eq!(found, 1);
+    check_sums(&streams);
 }

@@ -11,6 +11,8 @@ mod ab;
 mod c;
 mod rng;
 
+use std::ops::ControlFlow;
+
 use self::rng::{Rng, Seed};
 use super::{About, Family, Habit, Shape};
 use crate::day::Day;
@@ -68,6 +70,28 @@ impl Conficker {
     fn is_placebo(&self) -> bool {
         self.id != self.variant.id
     }
+
+    fn lanes<const LANES: usize>(&self, days: [Day; LANES]) -> [Lane; LANES] {
+        days.map(|day| Lane { rng: Rng::new(&self.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 })
+    }
+
+    fn names_in_step<const LANES: usize>(&self, days: [Day; LANES], each: &mut dyn FnMut(usize, &Name)) {
+        let mut lanes = self.lanes(days);
+        let mut name = Name::root();
+        while lanes.iter().any(|lane| lane.index < self.names_a_day) {
+            Lane::fill(&mut lanes);
+            for (place, lane) in lanes.iter_mut().enumerate() {
+                let _ = lane.read(self, |_, letters, suffix| {
+                    let mut label = [0; 16];
+                    let label = &mut label[..letters.len()];
+                    label.iter_mut().zip(letters).for_each(|(octet, number)| *octet = letter(*number));
+                    name.compose(label, &self.suffixes[(self.variant.suffix)(suffix)]);
+                    each(place, &name);
+                    ControlFlow::<()>::Continue(())
+                });
+            }
+        }
+    }
 }
 
 impl Family for Conficker {
@@ -110,6 +134,17 @@ impl Family for Conficker {
             label.fill_with(|| letter(rng.next()));
             name.compose(label, &self.suffixes[(variant.suffix)(rng.next())]);
             each(&name);
+        }
+    }
+
+    fn names_of(&self, days: &[Day], each: &mut dyn FnMut(usize, &Name)) {
+        const LANES: usize = 3;
+        let (lanes, rest) = days.as_chunks::<LANES>();
+        for (chunk, days) in lanes.iter().enumerate() {
+            self.names_in_step(*days, &mut |lane, name| each(LANES * chunk + lane, name));
+        }
+        for (place, day) in rest.iter().enumerate() {
+            self.names(*day, &mut |name| each(LANES * lanes.len() + place, name));
         }
     }
 
@@ -159,19 +194,18 @@ impl<'a> Wanted<'a> {
     }
 
     fn search<const LANES: usize>(&self, days: [Day; LANES], found: &mut dyn FnMut(Day, u32)) {
-        const BLOCK: usize = 512;
-        let mut lanes = days.map(|day| Lane { rng: Rng::new(&self.family.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 });
-        while lanes.iter().any(|lane| lane.index < self.family.names_a_day) {
-            let first = lanes.each_ref().map(|lane| lane.unread);
-            for at in 0..BLOCK {
-                for (lane, first) in lanes.iter_mut().zip(first) {
-                    if let Some(number) = lane.numbers.get_mut(first + at) {
-                        *number = lane.rng.next();
-                    }
-                }
-            }
+        let Self { family, variant, label, suffixes } = self;
+        let mut lanes = family.lanes(days);
+        while lanes.iter().any(|lane| lane.index < family.names_a_day) {
+            Lane::fill(&mut lanes);
             for (lane, day) in lanes.iter_mut().zip(days) {
-                if let Some(index) = lane.read(self) {
+                let index = lane.read(family, |index, letters, suffix| {
+                    let same = letters.len() == label.len()
+                        && letters.iter().zip(*label).all(|(&number, &wanted)| letter(number) == wanted)
+                        && suffixes.contains(&(variant.suffix)(suffix));
+                    if same { ControlFlow::Break(index) } else { ControlFlow::Continue(()) }
+                });
+                if let ControlFlow::Break(index) = index {
                     found(day, index);
                     // As generated, the first place of a name is its index.
                     lane.index = u32::MAX;
@@ -181,8 +215,11 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// One of several days that are searched in step.
-struct Lane<const BLOCK: usize> {
+/// Numbers that a generator makes at once.
+const BLOCK: usize = 512;
+
+/// One of several days whose generators run in step: one alone waits for its own arithmetic most of the time.
+struct Lane {
     rng: Rng,
     /// What the generator gave; the numbers of a name cut by the end of the block are read with the next.
     numbers: [i32; BLOCK],
@@ -191,27 +228,35 @@ struct Lane<const BLOCK: usize> {
     index: u32,
 }
 
-impl<const BLOCK: usize> Lane<BLOCK> {
-    /// Reads the names in the block: the index of the wanted one if it is there.
-    fn read(&mut self, wanted: &Wanted<'_>) -> Option<u32> {
-        let variant = wanted.variant;
+impl Lane {
+    /// Makes the numbers of the next block.
+    #[inline]
+    fn fill<const LANES: usize>(lanes: &mut [Self; LANES]) {
+        let first = lanes.each_ref().map(|lane| lane.unread);
+        for at in 0..BLOCK {
+            for (lane, first) in lanes.iter_mut().zip(first) {
+                if let Some(number) = lane.numbers.get_mut(first + at) {
+                    *number = lane.rng.next();
+                }
+            }
+        }
+    }
+
+    /// Reads the names in the block: of each its index, the numbers of its letters and the one of its suffix.
+    #[inline]
+    fn read<B>(&mut self, family: &Conficker, mut each: impl FnMut(u32, &[i32], i32) -> ControlFlow<B>) -> ControlFlow<B> {
         let mut at = 0;
-        while self.index < wanted.family.names_a_day {
+        while self.index < family.names_a_day {
             let Some(&number) = self.numbers.get(at) else { break };
-            let length = (variant.length)(number);
+            let length = (family.variant.length)(number);
             let Some(letters) = self.numbers.get(at + 1..at + 1 + length) else { break };
             let Some(&suffix) = self.numbers.get(at + 1 + length) else { break };
-            let same = length == wanted.label.len()
-                && letters.iter().zip(wanted.label).all(|(&number, &wanted)| letter(number) == wanted)
-                && wanted.suffixes.contains(&(variant.suffix)(suffix));
-            if same {
-                return Some(self.index);
-            }
+            each(self.index, letters, suffix)?;
             self.index += 1;
             at += length + 2;
         }
         self.numbers.copy_within(at.., 0);
         self.unread = BLOCK - at;
-        None
+        ControlFlow::Continue(())
     }
 }

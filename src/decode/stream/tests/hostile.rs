@@ -192,13 +192,14 @@ proptest! {
         connections in prop_oneof![0_usize..8, Just(100)],
         total_octets in prop_oneof![Just(0), 0_usize..10_000, Just(1 << 20)],
         idle in prop_oneof![Just(0), Just(50_000_000_000), Just(u64::MAX)],
+        linger in prop_oneof![Just(0), Just(8_000_000_000), Just(u64::MAX)],
     ) {
-        let limits = Limits { connection_octets, connections, total_octets, idle };
+        let limits = Limits { connection_octets, connections, total_octets, idle, linger };
         let mut streams = Streams::new(limits);
         for sent in sent {
             take(&mut streams, &[sent], &mut |found| assert!(found.octets.len() >= 12));
             prop_assert!(streams.memory() <= total_octets);
-            prop_assert!(streams.halves.len() <= connections.max(1));
+            prop_assert!(streams.halves.len() <= connections.max(1) && streams.closed.len() <= connections);
             prop_assert!(streams.halves.iter().all(|(_, half)| half.load().octets <= connection_octets));
         }
         streams.finish(&mut |_| {});

@@ -203,7 +203,7 @@ fn naive_frames(speech: &Speech, flow: Flow, sent: &[Sent]) -> Vec<Framed> {
 
 /// The whole messages found in the two directions with their frames, and what was lost.
 fn found(sent: &[Sent]) -> ([Vec<Framed>; 2], Losses) {
-    let mut streams = Streams::new(Limits { idle: u64::MAX, ..Limits::default() });
+    let mut streams = Streams::new(Limits { idle: u64::MAX, linger: u64::MAX, ..Limits::default() });
     let mut whole = [vec![], vec![]];
     let mut keep = |found: Found<'_>| {
         assert_eq!(found.time, Timestamp::from_parts(found.frame, 0));
