@@ -3,12 +3,15 @@
 use super::super::{Record, Walk};
 use super::frame::{self, Control, Part};
 use super::record;
+use crate::day::Timestamp;
 
 /// Where in a stream the reading is.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Stream {
     /// Between a START and its STOP.
     open: bool,
+    /// The time of the last frame: that of frames without one.
+    last: Timestamp,
 }
 
 impl Stream {
@@ -24,7 +27,9 @@ impl Stream {
             let damage = match (frame::next(&octets[consumed..]), self.open) {
                 (Part::Wanted(wanted), _) => return Walk { consumed, wanted, damage: None },
                 (Part::Data(data, length), true) => {
-                    each(record(data));
+                    let record = record(data);
+                    self.last = if record.time == Timestamp::default() { self.last } else { record.time };
+                    each(Record { time: self.last, ..record });
                     consumed += length;
                     continue;
                 }
@@ -71,6 +76,17 @@ mod tests {
         let mut count = 0;
         let walk = stream.clone().walk(&once[start.len()..], |_| count += 1);
         assert_eq!((count, walk.consumed), (2, once.len() - start.len()));
+    }
+
+    /// A frame that nobody can read does not make a capture begin in 1970.
+    #[test]
+    fn frames_without_a_time() {
+        // A message with a type and a time in seconds.
+        let timed = [114, 4, 8, 5, 64, 9];
+        let octets = [Control::Start.octets(), data(&[&timed, b"\xFF", &timed])].concat();
+        let mut times = vec![];
+        let _ = Stream::default().walk(&octets, |record| times.push(record.time.as_nanos() / 1_000_000_000));
+        assert_eq!(times, [9, 9, 9]);
     }
 
     #[test]
