@@ -54,7 +54,7 @@ fn each_kind_of_answer() {
     };
     assert_eq!(
         live[0],
-        json!({"family": "conficker-b", "list_day": "2009-03-31", "name": today[4], "kind": "unknown", "set_aside": false,
+        json!({"family": "conficker-b", "list_day": "2009-03-31", "name": today[4], "index": 4, "kind": "unknown", "set_aside": false,
                "addresses": ["198.51.100.66", "2a00::66"], "addresses_left_out": 0, "ttl": 60,
                "name_servers": ["ns1.example", "ns2.example"], "first_seen": "2009-03-31T20:00:04.001000Z",
                "last_seen": "2009-03-31T20:00:09.001000Z", "answers": 3, "unsolicited": 0, "asked": 2,

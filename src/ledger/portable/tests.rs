@@ -162,6 +162,9 @@ fn some(catalog: &Catalog) -> Ledger {
     ledger
 }
 
+/// What is changed in a record.
+type Change<'c> = &'c dyn Fn(&mut Portable);
+
 #[test]
 fn what_cannot_be_is_refused_with_the_reason() {
     let catalog = catalog();
@@ -173,7 +176,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
     };
     assert_eq!(with(&|_| {}), Ok(()));
     let lookups = |lookups: Lookups| move |record: &mut Portable| record.trace = Some(lookups.clone());
-    let cases: [(&dyn Fn(&mut Portable), &str); 10] = [
+    let cases: [(Change<'_>, &str); 10] = [
         (&|record| record.key.family = 3, "is of a family or a day that there is not"),
         (&|record| record.key.list_day = Day::LAST.plus(1), "is of a family or a day that there is not"),
         (&|record| record.key.list_day = Day::EPOCH.plus(-1), "is of a family or a day that there is not"),
