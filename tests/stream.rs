@@ -75,7 +75,7 @@ fn wait(sink: &str, until: impl Fn(&Counts) -> bool) -> Counts {
 fn counts(sink: &str) -> Counts {
     let text = metrics();
     let value = |line: String| text.lines().find_map(|text| text.strip_prefix(&line)?.trim().parse().ok()).unwrap_or(0);
-    let of = |outcome| value(format!("dgawatch_stream_records_total{{outcome=\"{outcome}\",sink=\"{sink}\"}}"));
+    let of = |outcome| value(format!("dgawatch_stream_records_total{{sink=\"{sink}\",outcome=\"{outcome}\"}}"));
     let mut counts: Counts = ["offered", "found", "sent", "dropped"].into_iter().map(|outcome| (outcome, of(outcome))).collect();
     let gauges = [
         ("waiting", "waiting_records"),

@@ -88,6 +88,8 @@ impl Server {
 
     fn context(&self) -> jetstream::Context {
         let address = format!("{}://localhost:{}", self.scheme, self.port);
+        // It starts a task.
+        let _inside = self.runtime.enter();
         jetstream::new(self.runtime.block_on(self.options.clone().connect(address)).unwrap())
     }
 
@@ -106,7 +108,8 @@ impl Server {
             let mut stream = context.get_stream(name).await.unwrap();
             let state = stream.info().await.unwrap().state.clone();
             let mut messages = vec![];
-            for sequence in state.first_sequence..=state.last_sequence {
+            // Numbers begin at 1; one that is empty says 0.
+            for sequence in state.first_sequence.max(1)..=state.last_sequence {
                 let message = stream.get_raw_message(sequence).await.unwrap();
                 let header = |name: &str| message.headers.get(name).unwrap().to_string();
                 let text = String::from_utf8(message.payload.to_vec()).unwrap();
