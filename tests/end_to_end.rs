@@ -56,6 +56,7 @@ fn a_network_with_a_sensor() {
     match env::var(ROLE).as_deref() {
         Ok("sensor") => return sensor(),
         Ok("hosts") => return hosts(),
+        Ok("burst") => return burst(),
         _ => {}
     }
     let network = Network(format!("dgawatch-e2e-{}", process::id()));
@@ -87,7 +88,18 @@ fn sensor() {
     let start = || {
         let child = Command::new(env!("CARGO_BIN_EXE_dgawatch"))
             .args(["live", "--interface", "span", "--family", "conficker-b", "--state-dir", &state, "--events", &path("events")])
-            .args(["--state-interval", "1", "--user", "nobody", "--format", "json", "--networks", &path("networks.csv")])
+            .args([
+                "--ring-size",
+                "1M",
+                "--state-interval",
+                "1",
+                "--user",
+                "nobody",
+                "--format",
+                "json",
+                "--networks",
+                &path("networks.csv"),
+            ])
             .args(parquet.iter().filter(|_| cfg!(feature = "parquet")))
             .stdout(Stdio::null())
             .spawn();
@@ -99,13 +111,16 @@ fn sensor() {
     wait("Prometheus is up", || ask("up").is_some());
 
     // Hosts look up the names of today, and answers come from a real resolver that knows none of them.
-    let status = Command::new("ip")
-        .args(["netns", "exec", &format!("{network}-hosts"), env::current_exe().unwrap().to_str().unwrap()])
-        .args(["--exact", NAME, "--nocapture"])
-        .env(ROLE, "hosts")
-        .env("DGAWATCH_CERTIFICATE", path("certificate.pem"))
-        .status();
-    assert!(status.unwrap().success());
+    let from_hosts = |role| {
+        let status = Command::new("ip")
+            .args(["netns", "exec", &format!("{network}-hosts"), env::current_exe().unwrap().to_str().unwrap()])
+            .args(["--exact", NAME, "--nocapture"])
+            .env(ROLE, role)
+            .env("DGAWATCH_CERTIFICATE", path("certificate.pem"))
+            .status();
+        assert!(status.unwrap().success());
+    };
+    from_hosts("hosts");
 
     // Through Prometheus: just the infected, and the alert about them.
     wait("two sources are infected", || ask(r#"dgawatch_sources{family="conficker-b",verdict="infected"}"#) == Some(vec![2.0]));
@@ -128,6 +143,22 @@ fn sensor() {
     // Every panel has something to show, and every variable something to choose.
     for Expression { place, query } in expressions() {
         wait(&format!("{place} shows: {query}"), || ask(&query).is_some());
+    }
+    // Losses are seen where there are any: the sensor does nothing for a while, and its ring runs over.
+    let loss: Vec<Expression> = expressions().into_iter().filter(|asked| asks_for_loss(&asked.query)).collect();
+    assert_eq!(loss.len(), 3, "panels that show loss");
+    assert!(loss.iter().all(|asked| ask(&asked.query).unwrap().iter().all(|value| *value == 0.0)), "something is lost already");
+    signal(&first, "STOP");
+    from_hosts("burst");
+    signal(&first, "CONT");
+    wait("loss is counted", || {
+        let dropped = ask(r#"dgawatch_packets_dropped_total{stage="kernel"}"#);
+        dropped.is_some_and(|values| values.iter().sum::<f64>() > 0.0)
+    });
+    for Expression { place, query } in loss {
+        wait(&format!("{place} shows loss: {query}"), || {
+            ask(&query).is_some_and(|values| values.iter().any(|value| *value > 0.0))
+        });
     }
     let events: Vec<Value> =
         fs::read_to_string(path("events")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -223,6 +254,23 @@ fn hosts() {
         for name in ["www.example", "mail.example", "example"] {
             assert_eq!(lookup(source, name), 0, "{name}");
         }
+    }
+}
+
+fn asks_for_loss(query: &str) -> bool {
+    ["dgawatch_packets_dropped_total", "dgawatch_loss:ratio"].iter().any(|series| query.contains(series))
+}
+
+fn signal(program: &Running, name: &str) {
+    assert!(Command::new("kill").arg(format!("-{name}")).arg(program.0.id().to_string()).status().unwrap().success());
+}
+
+/// Octets of datagrams that a sensor looks at, several times what its ring takes. They are for nobody: the port is closed.
+fn burst() {
+    let socket = UdpSocket::bind((CLEAN[0], 0)).unwrap();
+    for _ in 0..10_000 {
+        // The first answer that nobody is there is told by the next call.
+        let _ = socket.send_to(&[0; 1_000], (RESOLVER, 5_353));
     }
 }
 

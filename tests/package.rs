@@ -8,11 +8,11 @@
 
 mod support;
 
-use std::collections::BTreeSet;
-use std::fs;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Write, stderr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::{env, fs};
 
 use serde_json::Value;
 use support::root;
@@ -67,6 +67,7 @@ for page in dgawatch dgawatch-live dgawatch-replay; do test -f "/usr/share/man/m
 bash -c '. /usr/share/bash-completion/completions/dgawatch && complete -p dgawatch'
 ! command -v zsh >/dev/null || zsh -n /usr/share/zsh/vendor-completions/_dgawatch
 ! command -v fish >/dev/null || fish --no-execute /usr/share/fish/vendor_completions.d/dgawatch.fish
+! command -v systemd-analyze >/dev/null || systemd-analyze verify --man=no /usr/lib/systemd/system/dgawatch.service
 ! command -v logrotate >/dev/null || logrotate --debug /etc/logrotate.d/dgawatch
 
 # As the unit would have made them.
@@ -95,6 +96,7 @@ fn installed_removed_and_purged() {
 
     materials(&folder.path().join("dgawatch.cdx.json"));
     contents(package);
+    notices(package, &folder.path().join("dgawatch.cdx.json"));
     match run("lintian", &["--fail-on", "error,warning", "--tag-display-limit", "0", package]) {
         Some(output) => assert!(output.status.success(), "{}", said(&output)),
         None => warn("lintian is not installed: deploy/setup --tests"),
@@ -147,6 +149,58 @@ fn materials(path: &Path) {
     assert!(!names.contains("proptest"), "tests are not built in");
 }
 
+/// Texts as the lawyers mean them: however lines are broken.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Every crate that the program has code of is there with its licence, and with each text that it brings.
+fn notices(package: &str, bill: &Path) {
+    let extract = "dpkg-deb --fsys-tarfile \"$1\" | tar -xO ./usr/share/doc/dgawatch/THIRD-PARTY.gz | gunzip";
+    let output = run("sh", &["-c", extract, "sh", package]).unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (list, _) = text.split_once("\n----").unwrap();
+    let list: Vec<(&str, &str)> = list.lines().filter_map(|line| line.split_once(": ")).collect();
+
+    let bill: Value = serde_json::from_slice(&fs::read(bill).unwrap()).unwrap();
+    let materials: BTreeMap<String, String> = bill["components"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|component| {
+            let [name, version] = [&component["name"], &component["version"]].map(|value| value.as_str().unwrap());
+            (format!("{name} {version}"), component["licenses"][0]["expression"].as_str().unwrap().replace('/', " OR "))
+        })
+        .collect();
+    let listed: BTreeMap<&str, &str> = list.iter().copied().filter(|(of, _)| materials.contains_key(*of)).collect();
+    assert!(listed.len() > 150, "{list:?}");
+    for (of, licence) in &listed {
+        assert_eq!(words(&licence.replace('/', " OR ")), words(&materials[*of]), "{of}");
+    }
+
+    // The compiler wrote down whose code it is: …/registry/src/…/NAME-VERSION/src/….
+    let output = run("grep", &["-aohE", "registry/src/[^/]+/[A-Za-z0-9_.+-]+", env!("CARGO_BIN_EXE_dgawatch")]).unwrap();
+    let home = env::var_os("CARGO_HOME").map_or_else(|| Path::new(&env::var_os("HOME").unwrap()).join(".cargo"), PathBuf::from);
+    let folders: BTreeSet<PathBuf> =
+        String::from_utf8(output.stdout).unwrap().lines().map(|path| home.join(path)).filter(|path| path.is_dir()).collect();
+    assert!(folders.len() > 50, "the program tells of {folders:?} only");
+    let all = words(&text);
+    let mut texts = 0;
+    for folder in folders {
+        let crate_of = folder.file_name().unwrap().to_str().unwrap();
+        assert!(listed.keys().any(|of| of.replace(' ', "-") == crate_of), "{crate_of} is built in and not listed");
+        for entry in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap()) {
+            let name = entry.file_name().to_string_lossy().to_ascii_lowercase();
+            if name.starts_with("license") && entry.path().is_file() {
+                let text = String::from_utf8_lossy(&fs::read(entry.path()).unwrap()).into_owned();
+                assert!(all.contains(&words(&text)), "{crate_of}: {name} is missing");
+                texts += 1;
+            }
+        }
+    }
+    assert!(texts > 100, "{texts} texts");
+}
+
 /// Files are root's, and none may be written by others.
 fn contents(package: &str) {
     let output = run("dpkg-deb", &["--contents", package]).unwrap();
@@ -160,6 +214,7 @@ fn contents(package: &str) {
         "./usr/share/zsh/vendor-completions/_dgawatch",
         "./usr/share/fish/vendor_completions.d/dgawatch.fish",
         "./usr/share/doc/dgawatch/dgawatch.cdx.json",
+        "./usr/share/doc/dgawatch/THIRD-PARTY",
         "./usr/share/doc/dgawatch/docs/QUICKSTART.md",
     ] {
         assert!(
