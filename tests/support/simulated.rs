@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use dgawatch::simulate::{Description, Population, Truth};
 use domain::base::Message;
-use domain::base::iana::Rcode;
-use domain::rdata::{A, Soa};
+use domain::base::iana::{Rcode, Rtype};
+use domain::rdata::{A, Nsec, Soa};
 use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
 
 /// A DNS message of a capture.
@@ -75,14 +75,24 @@ fn read(time: u64, frame: &[u8]) -> Seen {
     assert_eq!(header.ra(), response && header.rd());
     assert_eq!(header.aa(), response && !header.rd());
     let records = dns.authority().unwrap().map(|record| record.unwrap());
-    let soa = records.map(|record| {
+    let soa = records.filter_map(|record| {
         let (owner, ttl) = (record.owner().to_string().to_lowercase(), record.ttl().as_secs());
+        if record.rtype() == Rtype::NSEC {
+            // The name stands behind the one and before the next, or that is the zone's own.
+            let next = record.to_record::<Nsec<_, _>>().unwrap().unwrap().data().next_name().to_string();
+            let name = question.qname().to_string().to_lowercase();
+            let (label, zone) = name.split_once('.').unwrap();
+            let of_zone = |name: &str| name.strip_suffix(zone).map(|rest| rest.trim_end_matches('.').to_owned());
+            let (before, next) = (of_zone(&owner).unwrap(), of_zone(&next).unwrap());
+            assert!(*before < *label && (next.is_empty() || *label < *next), "{before} {label} {next}");
+            return None;
+        }
         let record = record.to_record::<Soa<_>>().unwrap().unwrap();
         let zone = question.qname().to_string().to_lowercase();
         assert!(zone.ends_with(&format!(".{owner}")), "{zone} {owner}");
         assert_eq!(record.data().mname().to_string().to_lowercase(), format!("ns.{owner}"));
         assert_eq!(record.data().rname().to_string().to_lowercase(), format!("hostmaster.{owner}"));
-        (ttl, record.data().minimum().as_secs())
+        Some((ttl, record.data().minimum().as_secs()))
     });
     let soa = soa.last();
     let address = dns.answer().unwrap().map(|record| {
