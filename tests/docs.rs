@@ -65,7 +65,10 @@ fn blocks_say_what_they_are() {
     for path in manuals() {
         for Block { line, language, needs, .. } in blocks(&path) {
             let place = format!("{}:{line}", path.display());
-            assert!(["sh", "console", "text", "toml", "yaml", "json"].contains(&&*language), "{place}: a block of `{language}`");
+            assert!(
+                ["sh", "console", "text", "toml", "yaml", "json", "python", "sql"].contains(&&*language),
+                "{place}: a block of `{language}`"
+            );
             assert!(needs.is_none() || language == "sh", "{place}: nothing runs a block of `{language}`");
         }
     }

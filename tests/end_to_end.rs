@@ -144,22 +144,6 @@ fn sensor() {
     for Expression { place, query } in expressions() {
         wait(&format!("{place} shows: {query}"), || ask(&query).is_some());
     }
-    // Losses are seen where there are any: the sensor does nothing for a while, and its ring runs over.
-    let loss: Vec<Expression> = expressions().into_iter().filter(|asked| asks_for_loss(&asked.query)).collect();
-    assert_eq!(loss.len(), 3, "panels that show loss");
-    assert!(loss.iter().all(|asked| ask(&asked.query).unwrap().iter().all(|value| *value == 0.0)), "something is lost already");
-    signal(&first, "STOP");
-    from_hosts("burst");
-    signal(&first, "CONT");
-    wait("loss is counted", || {
-        let dropped = ask(r#"dgawatch_packets_dropped_total{stage="kernel"}"#);
-        dropped.is_some_and(|values| values.iter().sum::<f64>() > 0.0)
-    });
-    for Expression { place, query } in loss {
-        wait(&format!("{place} shows loss: {query}"), || {
-            ask(&query).is_some_and(|values| values.iter().any(|value| *value > 0.0))
-        });
-    }
     let events: Vec<Value> =
         fs::read_to_string(path("events")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     for source in INFECTED {
@@ -186,6 +170,23 @@ fn sensor() {
     assert!(series(SPAN, "dgawatch_packet_outcomes_total{outcome=\"dns_tls\"}") > 40, "the span port shows how blind it is");
     assert_eq!(series(TOLD, "dgawatch_given_up_total{reason=\"dnstap_incomplete\"}"), 0);
     assert_eq!(series(TOLD, "dgawatch_given_up_total{reason=\"dnstap_malformed\"}"), 0);
+
+    // Losses are seen where there are any: the sensor does nothing for a while, and its ring runs over.
+    let loss: Vec<Expression> = expressions().into_iter().filter(|asked| asks_for_loss(&asked.query)).collect();
+    assert_eq!(loss.len(), 3, "panels that show loss");
+    assert!(loss.iter().all(|asked| ask(&asked.query).unwrap().iter().all(|value| *value == 0.0)), "something is lost already");
+    signal(&first, "STOP");
+    from_hosts("burst");
+    signal(&first, "CONT");
+    wait("loss is counted", || {
+        let dropped = ask(r#"dgawatch_packets_dropped_total{stage="kernel"}"#);
+        dropped.is_some_and(|values| values.iter().sum::<f64>() > 0.0)
+    });
+    for Expression { place, query } in loss {
+        wait(&format!("{place} shows loss: {query}"), || {
+            ask(&query).is_some_and(|values| values.iter().any(|value| *value > 0.0))
+        });
+    }
 
     // Killed outright and started again: the evidence of today is back.
     thread::sleep(Duration::from_millis(2_500));

@@ -179,9 +179,11 @@ fn exact(report: &Value, messages: bool) -> Value {
     }
     for row in members["rendezvous"].as_array_mut().unwrap() {
         for client in row["exposed"].as_array_mut().unwrap() {
-            without(client, &["role"]);
+            without(client, &["role", "unsolicited"]);
             without(client, counts);
         }
+        // The query may be with another sensor.
+        without(row, &["unsolicited"]);
         without(row, counts);
     }
     report
@@ -272,6 +274,64 @@ fn seven_sensors_are_one() {
         assert!(count.low <= truth && truth <= count.high, "{count:?} {truth}");
         assert_eq!(union.merge(&sketch(&sources(&whole), 100)), Err(OtherKey));
     }
+}
+
+/// What Parquet files hold of a report: the sources, but what depends on where names lead.
+#[cfg(feature = "parquet")]
+fn evidence_of(report: &Value) -> Value {
+    let mut report = exact(report, true);
+    for row in report["sources"].as_array_mut().unwrap() {
+        row.as_object_mut().unwrap().remove("exposed");
+    }
+    for row in report["families"].as_array_mut().unwrap() {
+        for member in ["answers", "exposed"] {
+            row.as_object_mut().unwrap().remove(member);
+        }
+    }
+    serde_json::json!({ "sources": report["sources"], "families": report["families"], "servers": report["servers"] })
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn folders_are_merged_like_reports() {
+    let folder = Folder::new();
+    let week = folder.path("week.pcap");
+    let description = folder.write("week.toml", WEEK);
+    printed(&dgawatch(&["simulate", description.to_str().unwrap(), "-o", week.to_str().unwrap()]), 0);
+    let whole = read(&folder.replay("whole.json", &[week.to_str().unwrap()]));
+    let mut random = Rng(8);
+    let captures = dealt(&fs::read(&week).unwrap(), || vec![random.below(SENSORS as u64) as usize]);
+    let (mut folders, mut reports) = (vec![], vec![]);
+    for (sensor, octets) in captures.iter().enumerate() {
+        let path = folder.write(&format!("{sensor}.pcap"), octets);
+        // Three sensors write into one folder.
+        let lake = folder.path(&format!("lake{}", sensor.max(2)));
+        let (name, lake_text, path) = (format!("tap{sensor}"), lake.to_str().unwrap(), path.to_str().unwrap());
+        reports.push(folder.replay(&format!("{sensor}.json"), &["--sensor", &name, "--parquet", lake_text, path]));
+        folders.push(lake);
+    }
+    folders.dedup();
+    let all = folder.merge("all.json", &folders);
+    let merged_folders = read(&all);
+    assert_same(&evidence_of(&merged_folders), &evidence_of(&whole), "folders");
+    assert_same(&evidence_of(&merged_folders), &evidence_of(&read(&folder.merge("reports.json", &reports))), "reports");
+    assert_eq!(merged_folders["packets"]["read"], json!(0));
+    // A folder and reports of the others, in any order; and what was merged goes on.
+    let mixed = [&reports[3..], &folders[..1]].concat();
+    assert_same(&evidence_of(&read(&folder.merge("mixed.json", &mixed))), &evidence_of(&whole), "mixed");
+    let backwards: Vec<PathBuf> = mixed.iter().rev().cloned().collect();
+    assert_same(&evidence_of(&read(&folder.merge("backwards.json", &backwards))), &evidence_of(&whole), "backwards");
+    let steps = [folder.merge("some.json", &folders[1..]), folders[0].clone()];
+    assert_same(&evidence_of(&read(&folder.merge("steps.json", &steps))), &evidence_of(&whole), "steps");
+
+    // What does not go together, and what is none.
+    assert!(refused(&[folders[0].clone(), folders[0].join(".")], &[], 2).contains("is given twice"));
+    let empty = folder.path("empty");
+    fs::create_dir(&empty).unwrap();
+    assert!(refused(std::slice::from_ref(&empty), &[], 1).contains("holds no evidence"));
+    fs::create_dir_all(empty.join("evidence")).unwrap();
+    fs::write(empty.join("evidence/a.parquet"), "PAR1 and no more").unwrap();
+    assert!(refused(&[empty], &[], 1).contains("a.parquet"));
 }
 
 /// Packets of a capture.

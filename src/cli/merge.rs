@@ -1,5 +1,6 @@
-//! `dgawatch merge`: the reports of several sensors in, one report out.
+//! `dgawatch merge`: the reports of several sensors, or folders of their evidence, in; one report out.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -17,10 +18,11 @@ use super::{Failure, say};
 ///
 /// The verdicts and the numbers of sources and names are those of one sensor that saw everything: reports carry which names each
 /// source asked for, so a source that two sensors saw counts once. Packets and messages add up. Sensors share the key of
-/// --pseudonymise, --prefix and --list. The same report given twice counts once.
+/// --pseudonymise, --prefix and --list. The same report given twice counts once. A folder that `--parquet` wrote holds the evidence of
+/// its sensors, and nothing of packets, nor of where names lead: give a sensor's reports or its folder, not both.
 #[derive(Args)]
 pub(super) struct Arguments {
-    /// Reports of `replay --format json`, `live --format json` or `merge --format json`
+    /// Reports of `replay --format json`, `live --format json` or `merge --format json`; folders of `--parquet`
     #[arg(value_name = "REPORT", required = true)]
     reports: Vec<PathBuf>,
 
@@ -41,8 +43,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let wrong = |path: &Path, why: &str| Failure::Said(format!("report {} {why}", path.display()));
     let open = |path: &Path| File::open(path).map_err(|error| wrong(path, &format!("cannot be read: {error}")));
     let mut heads = vec![];
+    let mut folders = BTreeSet::new();
     for path in reports {
-        heads.push(ReportHead::read(open(path)?).map_err(|why| wrong(path, &why))?);
+        if path.is_dir() {
+            let place = path.canonicalize().map_err(|error| wrong(path, &format!("cannot be read: {error}")))?;
+            if !folders.insert(place) {
+                return Err(Failure::Usage(format!("folder {} is given twice: its messages would count twice", path.display())));
+            }
+            heads.push(head_of(path)?);
+        } else {
+            heads.push(ReportHead::read(open(path)?).map_err(|why| wrong(path, &why))?);
+        }
     }
     let catalog = arguments.catalog(&families_of(&heads))?;
     let masked = heads.iter().any(ReportHead::is_masked);
@@ -57,7 +68,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         if union.is_again(place) {
             say(&format!("report {} is of the same captures as one before: left out", path.display()));
         }
-        union.add(place, open(path)?).map_err(|why| wrong(path, &format!("cannot be merged: {why}")))?;
+        if path.is_dir() {
+            #[cfg(feature = "parquet")]
+            union.add_folder(path).map_err(|why| Failure::Said(format!("{why}, so it cannot be merged")))?;
+        } else {
+            union.add(place, open(path)?).map_err(|why| wrong(path, &format!("cannot be merged: {why}")))?;
+        }
     }
     let report = union.finish(desk).map_err(refuse)?;
     let whole = match &arguments.output {
@@ -65,6 +81,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         None => arguments.how.write(&report)?,
     };
     if whole & send_report(syslog, &report)? { Ok(()) } else { Err(Failure::Reported) }
+}
+
+#[cfg(feature = "parquet")]
+fn head_of(folder: &Path) -> Result<ReportHead, Failure> {
+    ReportHead::of_folder(folder).map_err(|why| Failure::Said(format!("{why}, so it cannot be merged")))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn head_of(folder: &Path) -> Result<ReportHead, Failure> {
+    Err(Failure::Said(format!("{} is a folder, and this program was built without Parquet", folder.display())))
 }
 
 impl Arguments {

@@ -12,9 +12,12 @@ use crate::day::{Day, Timestamp};
 use crate::export::Desk;
 
 /// What a report says beside its sources.
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 pub struct ReportHead {
     pub(super) schema: u32,
+    /// Whether lists of users are known by their names alone, as in Parquet files.
+    #[serde(skip)]
+    pub(super) by_name: bool,
     #[serde(default)]
     pub(super) sensor: Option<String>,
     pub(super) capture_loss: f64,
@@ -30,7 +33,7 @@ pub struct ReportHead {
     pub(super) lists: AtMost<List, 1_048_576>,
     pub(super) families: AtMost<Family, 65_536>,
     /// How many there are.
-    sources: Rows,
+    pub(super) sources: Rows,
     pub(super) servers: AtMost<IpAddr, 16_384>,
     pub(super) indicators_not_kept: Tally,
     pub(super) indicators: AtMost<Indicator, 100_000_000>,
@@ -54,7 +57,7 @@ pub(super) struct Capture {
     pub(super) capture_loss: Option<f64>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 pub(super) struct Packets {
     pub(super) outcomes: BTreeMap<String, Tally>,
 }
@@ -118,7 +121,7 @@ pub(super) struct Learned {
     pub(super) together: bool,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Default, serde::Deserialize)]
 pub(super) struct NotKept {
     pub(super) names: Tally,
     pub(super) exposed: Tally,
@@ -193,7 +196,7 @@ impl ReportHead {
 }
 
 /// A count to which others can be added.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Tally(pub(super) u64);
 
 impl<'de> Deserialize<'de> for Tally {
@@ -268,7 +271,8 @@ impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for AtMost<T,
 }
 
 /// An array of which only the length is read.
-struct Rows(usize);
+#[derive(Default)]
+pub(super) struct Rows(pub(super) usize);
 
 impl<'de> Deserialize<'de> for Rows {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {

@@ -1,8 +1,10 @@
-//! One report from the JSON reports of several sensors: what adds up is added, what is one thing counts once.
+//! One report from the JSON reports of several sensors, or from their evidence in Parquet files: what adds up is added, what is one thing counts once.
 //!
 //! Reports are read twice: first what they say beside their sources, which tells whether they fit together, then their
 //! sources, one after the other. The union depends on no order of reports, nor on how they are put together step by step.
 
+#[cfg(feature = "parquet")]
+mod folder;
 mod head;
 mod rows;
 
@@ -151,7 +153,7 @@ impl ReportUnion {
             let own = matches!(family.shape(), Shape::Any);
             let known = own.then(|| *self.marks.entry((key.0, edition)).or_insert_with(|| mark_of(family, edition)));
             let told = mark.as_deref().map(|mark| u64::from_str_radix(mark, 16).map_err(|_| "has a `mark` that is none"));
-            if *names != family.count(key.1) || told.transpose()? != known {
+            if *names != family.count(key.1) || !head.by_name && told.transpose()? != known {
                 return Err(format!(
                     "means other names by {id}, list of {}, than this program or --list does: sensors share their lists",
                     key.1
