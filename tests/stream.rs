@@ -155,8 +155,8 @@ mod nats {
         }
     }
 
-    /// The server is not there at the start, is killed while nothing happens and while records are on their way, and stays away
-    /// for a while each time.
+    /// The server is not there at the start, is killed and stays away for a minute, and is killed while records are on their
+    /// way.
     #[test]
     fn a_server_that_is_killed() {
         in_namespace("nats::a_server_that_is_killed", || {
@@ -177,10 +177,13 @@ mod nats {
             wait("nats", |counts| counts["failures"] > failures);
             server.make_stream(STREAM);
             wait("nats", |counts| counts["sent"] >= 20 && counts["waiting"] == 0);
-            // Down for a while, at rest.
+            // Down for a minute, while hosts go on asking.
             server.kill();
             wait("nats", |counts| counts["connected"] == 0);
-            network.infect(10..300);
+            for first in (10..300).step_by(5) {
+                network.infect(first..first + 5);
+                thread::sleep(Duration::from_secs(1));
+            }
             wait("nats", |counts| counts["offered"] >= 600 && counts["waiting"] >= 580);
             server.start();
             wait("nats", |counts| counts["sent"] >= 600 && counts["waiting"] == 0 && counts["connected"] == 1);
