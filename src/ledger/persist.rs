@@ -208,7 +208,10 @@ impl Context<'_> {
         for (family, sources) in recent.kept() {
             out.text(self.catalog.family(family).id())?;
             out.number(sources.map_or(0, |sources| sources.len() as u64))?;
-            for (source, heard) in sources.into_iter().flatten() {
+            // In an order of their own: the same evidence is the same octets.
+            let mut sources: Vec<_> = sources.into_iter().flatten().collect();
+            sources.sort_unstable_by_key(|(source, _)| **source);
+            for (source, heard) in sources {
                 out.address(*source)?;
                 out.number(heard.seen.into())?;
                 out.number(heard.infected.into())?;
