@@ -227,7 +227,7 @@ impl LiveNames {
             self.unkept.names += 1;
             return (kind, None);
         }
-        let rendezvous = self.names.entry(name).or_insert_with(|| Rendezvous::before(answer));
+        let rendezvous = self.names.entry(name).or_insert_with(|| Rendezvous::before(answer.time));
         rendezvous.last_seen = rendezvous.last_seen.max(answer.time);
         rendezvous.first_seen = rendezvous.first_seen.min(answer.time);
         let is_new = rendezvous.answers == 0 || solicited && rendezvous.is_unsolicited();
@@ -445,11 +445,11 @@ enum Exposed {
 }
 
 impl Rendezvous {
-    /// One to which `answer` is about to be added.
-    const fn before(answer: &Answer) -> Self {
+    /// One to which an answer of this time is about to be added.
+    pub(super) const fn before(time: Timestamp) -> Self {
         Self {
-            first_seen: answer.time,
-            last_seen: answer.time,
+            first_seen: time,
+            last_seen: time,
             answers: 0,
             unsolicited: 0,
             addresses: vec![],

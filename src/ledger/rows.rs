@@ -28,6 +28,7 @@ pub(super) const INFECTED: usize = 3;
 /// bound keeps a search short when that is true of all.
 const SPARED: usize = 8;
 
+/// Buckets for each row: at most half of them hold one, so that chains are short.
 const BUCKETS_A_ROW: usize = 2;
 
 /// No row.

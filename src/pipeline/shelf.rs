@@ -100,10 +100,6 @@ impl Shelf {
         (state.builds, state.building)
     }
 
-    fn compiled(&self, family: FamilyId, edition: Day) -> Option<List> {
-        self.compiled.as_ref()?.list(self.catalog.family(family).id(), edition)
-    }
-
     fn note_builds(&self, count: usize, begun: Instant) {
         let state = &mut *self.state();
         (state.builds, state.building) = (state.builds + count as u64, state.building + begun.elapsed());
@@ -127,11 +123,12 @@ impl Lists for Shelf {
         };
         // Built outside the lock: other lists can be built and taken meanwhile.
         let list = Arc::clone(cell.get_or_init(|| {
+            let family = self.catalog.family(family);
             let begun = Instant::now();
-            let built = self.compiled(family, edition);
-            let built = built.unwrap_or_else(|| List::build(self.catalog.family(family), edition, &self.hasher));
+            let compiled = self.compiled.as_ref().and_then(|image| image.list(family.id(), edition));
+            let list = compiled.unwrap_or_else(|| List::build(family, edition, &self.hasher));
             self.note_builds(1, begun);
-            Arc::new(built)
+            Arc::new(list)
         }));
         let freed = self.state().make_room(key, list.size());
         // Large ones take a while to free: not under the lock.
@@ -140,6 +137,15 @@ impl Lists for Shelf {
     }
 
     fn begin(&self, family: FamilyId, editions: &[Day]) {
+        // What is mapped needs no building, and large lists are built by several threads.
+        if self.compiled.is_some() || !List::are_made_together(self.catalog.family(family), editions) {
+            for edition in editions {
+                if !self.state().places.get(&(family, *edition)).is_some_and(|place| place.begun) {
+                    self.get(family, *edition);
+                }
+            }
+            return;
+        }
         let claimed: Vec<(Day, Arc<OnceLock<Arc<List>>>)> = {
             let state = &mut *self.state();
             let claim = |edition: &Day| {
@@ -153,8 +159,7 @@ impl Lists for Shelf {
         cell.get_or_init(|| {
             let begun = Instant::now();
             let days: Vec<Day> = claimed.iter().map(|(edition, _)| *edition).collect();
-            let compiled = days.iter().map(|edition| self.compiled(family, *edition)).collect::<Option<Vec<List>>>();
-            let built = compiled.unwrap_or_else(|| List::build_all(self.catalog.family(family), &days, &self.hasher));
+            let built = List::build_all(self.catalog.family(family), &days, &self.hasher);
             self.note_builds(built.len(), begun);
             let mut built = built.into_iter().map(Arc::new);
             let list = built.next().expect("a list is built for each day");

@@ -109,18 +109,7 @@ impl LiveNames {
             self.unkept.names += record.answers;
             return;
         }
-        let rendezvous = self.names.entry(name).or_insert_with(|| Rendezvous {
-            first_seen: record.first_seen,
-            last_seen: record.last_seen,
-            answers: 0,
-            unsolicited: 0,
-            addresses: vec![],
-            addresses_left_out: 0,
-            lifetime: u32::MAX,
-            servers: vec![],
-            exposed: BTreeMap::new(),
-            exposed_left_out: 0,
-        });
+        let rendezvous = self.names.entry(name).or_insert_with(|| Rendezvous::before(record.first_seen));
         rendezvous.first_seen = rendezvous.first_seen.min(record.first_seen);
         rendezvous.last_seen = rendezvous.last_seen.max(record.last_seen);
         rendezvous.answers = rendezvous.answers.saturating_add(record.answers);
