@@ -17,8 +17,8 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::{hint, thread};
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 
@@ -32,6 +32,9 @@ use crate::source::{Capture, Failure, Input, Layout};
 
 /// Batches in the round for each worker: one at work, one waiting, one on its way back.
 const BATCHES_A_WORKER: usize = 3;
+
+/// How often to try for a turn before sleeping until it is there: some tens of microseconds, as a turn takes.
+const PATIENCE: usize = 2_000;
 
 /// Replays `inputs` in their order. `progress` is called after each block; `stop` ends the reading early, with what
 /// was found so far in the report.
@@ -197,11 +200,23 @@ impl Source<'_> {
             return Ok(None);
         }
         let layout = capture.layout().clone();
-        let (octets, outcome) = capture.walk(block, |_| {});
+        let (octets, outcome) = capture.split(block);
         block.truncate(octets);
         self.failure = outcome.err();
         Ok(Some(Next::Block(layout, capture.advanced(octets))))
     }
+}
+
+/// Takes the turn, as soon as who has it is through: to be put to sleep and woken takes longer than most turns.
+fn lock<'a, 's>(source: &'a Mutex<Source<'s>>) -> MutexGuard<'a, Source<'s>> {
+    for _ in 0..PATIENCE {
+        match source.try_lock() {
+            Ok(source) => return source,
+            Err(TryLockError::Poisoned(source)) => return source.into_inner(),
+            Err(TryLockError::WouldBlock) => hint::spin_loop(),
+        }
+    }
+    source.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A worker that takes its turns at a source.
@@ -220,7 +235,7 @@ impl<'a, 's> Turn<'a, 's> {
     /// Reads, decodes and matches the next block; `spare` is for what is found in the one after. `None` when there is no more.
     fn take(&mut self, spare: Batch) -> Option<(u64, Event)> {
         let Self { worker, source, stop, block } = self;
-        let (sequence, input, next) = source.lock().unwrap_or_else(PoisonError::into_inner).next(block, stop)?;
+        let (sequence, input, next) = lock(source).next(block, stop)?;
         let event = match next {
             Next::Block(mut layout, octets) => {
                 // It was found that all of it is whole.

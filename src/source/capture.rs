@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pcapng::Section;
-use super::{Failure, Kind, Layout, Record, classic, dnstap, snoop};
+use super::{Failure, Kind, Layout, Record, Walk, classic, dnstap, snoop};
 use crate::day::Timestamp;
 
 /// Octets that tell what an input is, and hold the longest header of one: that of a stream of dnstap.
@@ -160,6 +160,20 @@ impl<R: Read> Capture<R> {
     /// When what follows the last of them is damaged, or the input ends inside it. Nothing can be read after that.
     pub fn walk(&mut self, block: &[u8], each: impl FnMut(Record<'_>)) -> (usize, Result<(), Failure>) {
         let walk = self.layout.walk(block, each);
+        self.keep(block, walk)
+    }
+
+    /// Tells how many octets of whole records a block just filled begins with, for somebody else to walk, and keeps the rest for
+    /// the next.
+    ///
+    /// # Errors
+    /// As [`Self::walk`].
+    pub fn split(&mut self, block: &[u8]) -> (usize, Result<(), Failure>) {
+        let walk = self.layout.end(block);
+        self.keep(block, walk)
+    }
+
+    fn keep(&mut self, block: &[u8], walk: Walk) -> (usize, Result<(), Failure>) {
         self.offset += walk.consumed as u64;
         let rest = &block[walk.consumed..];
         let failure = match walk.damage {

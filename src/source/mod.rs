@@ -172,6 +172,13 @@ impl Layout {
             Kind::Dnstap(stream) => stream.walk(octets, each),
         }
     }
+
+    /// The same without handing anything over.
+    fn end(&mut self, octets: &[u8]) -> Walk {
+        let skipped = if let Kind::Classic(header) = &self.0 { header.skip(octets) } else { 0 };
+        let walk = self.walk(&octets[skipped..], |_| {});
+        Walk { consumed: skipped + walk.consumed, ..walk }
+    }
 }
 
 /// What compressed input may unpack to, so that a small hostile file cannot keep us busy for ever.
