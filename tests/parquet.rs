@@ -507,6 +507,21 @@ fn pseudonyms() {
     .unwrap();
     let open = |address: &String| ["192.0.2.", "198.51.100.", "2001:db8:"].iter().any(|network| address.starts_with(network));
     assert!(addresses.len() > 10 && !addresses.iter().any(open), "{addresses:?}");
+    // Other evidence of the same sources by another key, or by none, is no part of a union.
+    let (alone, err) = printed(&dgawatch(&["merge", "--format", "json", folder.to_str().unwrap()]), 0);
+    let alone: Value = serde_json::from_str(&alone).unwrap();
+    assert!(alone["masking"] == report["masking"] && alone["masking"].is_string(), "{err}");
+    for (name, masking) in [("open", &[][..]), ("cut", &["--prefix", "24,56"])] {
+        let other = place.path().join(name);
+        replay(&capture, &other, "south", masking);
+        for (first, second) in [(&folder, &other), (&other, &folder)] {
+            let (_, err) = printed(&dgawatch(&["merge", first.to_str().unwrap(), second.to_str().unwrap()]), 1);
+            assert!(err.contains("stands for sources in another way than the first"), "{err}");
+        }
+    }
+    replay(&capture, &folder, "south", &[]);
+    let (_, err) = printed(&dgawatch(&["merge", folder.to_str().unwrap()]), 1);
+    assert!(err.contains("south") && err.contains("stands for sources in another way than the first"), "{err}");
 }
 
 #[cfg(feature = "live")]

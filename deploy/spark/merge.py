@@ -33,7 +33,7 @@ EVIDENCE = (
 )
 LISTS = (
     "sensor string, family string, list_day date, names int, names_needed int, names_needed_of_crowd int, measured boolean,"
-    "habit string, habit_names int, habit_pace double"
+    "habit string, habit_names int, habit_pace double, masking string"
 )
 SERVERS = "sensor string, server string"
 SKETCHES = "sensor string, family string, hour timestamp, scope string, sketch binary"
@@ -97,8 +97,10 @@ def union(evidence: DataFrame) -> DataFrame:
 
 def rules_of(lists: DataFrame, rows: DataFrame) -> dict[tuple[str, str], rule.Rule]:
     """The rule of each list, by family and day; measured where a placebo tells what chance does. There are few lists."""
+    if lists.select("masking").distinct().count() > 1:
+        raise SystemExit("sensors stand for sources in different ways (--prefix, --pseudonymise): they must share the key")
     rules: dict[tuple[str, str], rule.Rule] = {}
-    for row in lists.drop("sensor").distinct().collect():
+    for row in lists.drop("sensor", "masking").distinct().collect():
         key = (row["family"], row["list_day"].isoformat())
         found = rule.rule_of(row.asDict())
         if rules.setdefault(key, found) != found:

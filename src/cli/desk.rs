@@ -79,7 +79,7 @@ impl DeskFlags {
             reporter: self.reporter.clone(),
             suspects: self.suspects,
             networks,
-            masked: (!masking.is_none()).then(|| masking.tag()),
+            masked: masking.told(),
         })
     }
 }

@@ -147,6 +147,11 @@ impl Masking {
         u64::from(masked[0]) << 32 | u64::from(masked[1])
     }
 
+    /// [`Self::tag`], where anything is masked: what reports tell.
+    pub fn told(&self) -> Option<u64> {
+        (!self.is_none()).then(|| self.tag())
+    }
+
     fn network(&self, address: IpAddr) -> IpAddr {
         match address {
             IpAddr::V4(address) => {

@@ -80,6 +80,7 @@ pub(super) struct ParquetWriter {
 struct Load {
     catalog: Catalog,
     networks: Option<Arc<Networks>>,
+    masking: Option<u64>,
     rows: Vec<(Key, Evidence)>,
     standards: BTreeMap<(FamilyId, Day), Standard>,
     answering: Vec<std::net::IpAddr>,
@@ -98,6 +99,7 @@ impl Load {
         Self {
             catalog: state.plan.catalog.clone(),
             networks: settings.networks.clone(),
+            masking: settings.masking.told(),
             rows,
             standards,
             answering: ledger.answering(),
@@ -243,6 +245,7 @@ impl Files<'_> {
             answering: &load.answering,
             networks: load.networks.as_deref(),
             capture_loss: Some(load.watched.lost),
+            masking: load.masking,
         };
         let part = |family: &str, day| self.closed.get(&(family.to_owned(), day)).copied().unwrap_or(0);
         let outcome = contribution.write(&self.folder, part);

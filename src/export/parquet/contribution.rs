@@ -29,6 +29,8 @@ pub struct Contribution<'a> {
     pub networks: Option<&'a Networks>,
     /// The share of packets that was lost, if that is known.
     pub capture_loss: Option<f64>,
+    /// In which way sources are masked, if they are: see [`crate::ledger::Masking::tag`].
+    pub masking: Option<u64>,
 }
 
 impl Contribution<'_> {
@@ -108,6 +110,7 @@ impl Contribution<'_> {
             habit: habit.map(str::to_owned),
             habit_names,
             habit_pace,
+            masking: self.masking.map(|tag| format!("{tag:016x}")),
         }
     }
 }

@@ -181,6 +181,8 @@ pub struct ListRow {
     pub habit_names: Option<u32>,
     /// Seconds from one lookup of a host to its next, at least.
     pub habit_pace: Option<f64>,
+    /// In which way the sensor's sources are masked, where they are: see [`crate::ledger::Masking::tag`].
+    pub masking: Option<String>,
 }
 
 /// Different sources of an hour.
@@ -318,6 +320,7 @@ impl Fields for ListRow {
         row.text(self.habit.as_deref());
         row.int32(self.habit_names.map(|names| names.min(i32::MAX as u32).cast_signed()));
         row.double(self.habit_pace);
+        row.text(self.masking.as_deref());
     }
 
     fn get(cursor: &mut Cursor) -> Result<Self, String> {
@@ -333,6 +336,7 @@ impl Fields for ListRow {
             habit: cursor.text()?,
             habit_names: cursor.int32()?.map(|names| number(Some(names))).transpose()?,
             habit_pace: cursor.double()?,
+            masking: cursor.text()?,
         })
     }
 }

@@ -56,6 +56,7 @@ message lists {
   optional binary habit (STRING);
   optional int32 habit_names;
   optional double habit_pace;
+  optional binary masking (STRING);
 }";
 
 pub(super) const SKETCHES: &str = "

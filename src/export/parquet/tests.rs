@@ -96,6 +96,7 @@ fn lists_and_sketches_too() {
         habit: Some("sample".to_owned()),
         habit_names: (day > 3).then_some(500),
         habit_pace: (day > 3).then_some(0.5),
+        masking: (day > 5).then(|| "0123456789abcdef".to_owned()),
     };
     let sketch = |hour: u64| SketchRow {
         sensor: "north 1".to_owned(),

@@ -26,6 +26,7 @@ impl Report {
             answering: &self.servers,
             networks: self.desk.networks.as_deref(),
             capture_loss,
+            masking: self.desk.masked,
         };
         contribution.write(&folder, |_, _| 0)?;
         write_sketches(&folder, sensor, &self.catalog, &self.sketches)

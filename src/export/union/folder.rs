@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use super::head::{AtMost, By, Capture, Family, List, ListDay, Moment, ReportHead, Tally};
-use super::{MOST_SERVERS, ReportUnion, family_of};
+use super::{MASKED_OTHERWISE, MOST_SERVERS, ReportUnion, family_of};
 use crate::export::networks::is_printable;
 use crate::export::parquet::{read_evidence, read_lists, read_servers};
 use crate::export::{Desk, Grouping, Origin};
@@ -18,8 +18,11 @@ impl ReportHead {
     /// One sentence, with the file: it is none of ours, it is damaged, or it does not go with others.
     pub fn of_folder(folder: &Path) -> Result<Self, String> {
         let mut head = Self { schema: 1, by_name: true, ..Self::default() };
-        let (mut lists, mut sensors) = (BTreeMap::new(), BTreeSet::new());
+        let (mut lists, mut sensors, mut masking) = (BTreeMap::new(), BTreeSet::new(), None);
         read_lists(folder, &mut |row| {
+            if *masking.get_or_insert_with(|| row.masking.clone()) != row.masking {
+                return Err(MASKED_OTHERWISE.to_owned());
+            }
             let known = *lists.entry((row.family, row.list_day)).or_insert(row.names);
             if known == row.names { Ok(()) } else { Err("means other names by a list than a file before".to_owned()) }
         })?;
@@ -30,6 +33,7 @@ impl ReportHead {
             }
             Ok(())
         })?;
+        head.masking = masking.flatten();
         let (mut labelled, mut span) = (false, None);
         read_evidence(folder, &mut |row| {
             if !Desk::is_sensor(&row.sensor) {

@@ -27,6 +27,10 @@ use crate::watchlist::{Pattern, Patterns};
 /// Servers that a union knows, as one sensor does.
 const MOST_SERVERS: usize = 1 << 14;
 
+/// Why evidence cannot be united whose sources are masked by different keys, or some of them.
+const MASKED_OTHERWISE: &str = "stands for sources in another way than the first (--prefix, --pseudonymise): nobody can tell who is \
+                                who; sensors of one operator share the key";
+
 /// Several reports on the way to be one.
 pub struct ReportUnion {
     catalog: Catalog,
@@ -139,9 +143,7 @@ impl ReportUnion {
     fn check(&mut self, place: usize) -> Result<(), String> {
         let head = &self.heads[place];
         if head.masking != self.heads[0].masking {
-            return Err("stands for sources in another way than the first (--prefix, --pseudonymise): nobody can tell who \
-                        is who; sensors of one operator share the key"
-                .to_owned());
+            return Err(MASKED_OTHERWISE.to_owned());
         }
         if head.masking.as_ref().is_some_and(|tag| u64::from_str_radix(tag, 16).is_err()) {
             return Err("has a `masking` that is none".to_owned());
