@@ -11,6 +11,9 @@ use std::process::Command;
 /// What the program is made of; another commit with the same of these is the same program.
 const SOURCE: [&str; 4] = ["src", "build.rs", "Cargo.toml", "Cargo.lock"];
 
+/// What a build may do without, and who uses it may miss.
+pub(crate) const FEATURES: [&str; 6] = ["http", "live", "top", "parquet", "nats", "kafka"];
+
 fn main() {
     println!("cargo::rerun-if-env-changed=DGAWATCH_REVISION");
     println!("cargo::rerun-if-changed=build.rs");
@@ -27,7 +30,7 @@ fn main() {
         revision = commit(Path::new(&root));
     }
     let version = env::var("CARGO_PKG_VERSION").expect("cargo says which version it is");
-    let features = ["http", "live"].into_iter().filter(|name| {
+    let features = FEATURES.into_iter().filter(|name| {
         println!("cargo::rerun-if-env-changed=CARGO_FEATURE_{}", name.to_uppercase());
         env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase())).is_some()
     });

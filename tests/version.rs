@@ -17,6 +17,18 @@ fn git(root: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
+/// Features that are there for others alone.
+const OF_NO_USE_ALONE: [&str; 1] = ["stream"];
+
+#[test]
+fn all_features_are_told() {
+    let manifest: toml::Table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap().parse().unwrap();
+    let known: Vec<&str> = build::FEATURES.into_iter().chain(OF_NO_USE_ALONE).chain(["default"]).collect();
+    let features = manifest["features"].as_table().unwrap();
+    assert!(features.keys().all(|feature| known.contains(&feature.as_str())), "{features:?}");
+}
+
 #[test]
 fn the_commit_is_told() {
     let folder = tempfile::tempdir().unwrap();
