@@ -97,6 +97,15 @@ impl Names {
         }
     }
 
+    /// Reads where [`Self::insert`] would read, and decides nothing by it.
+    #[inline]
+    pub(super) fn peek(&self) -> bool {
+        match self {
+            Self::Few(..) => false,
+            Self::Many(bitmap) => bitmap.min().is_some_and(|least| least > 0),
+        }
+    }
+
     /// What was charged for it.
     pub(super) fn charged(&self) -> usize {
         match self {

@@ -61,6 +61,8 @@ pub(super) struct Rows {
     hasher: DefaultHashBuilder,
 }
 
+/// Two lines of memory and not a part of a third.
+#[repr(align(64))]
 struct Slot {
     key: Key,
     evidence: Evidence,
@@ -121,7 +123,24 @@ impl Rows {
 
     #[inline]
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        let mut place = self.buckets[self.bucket(key)].wrapping_sub(1);
+        self.find_from(self.first(key), key)
+    }
+
+    /// The first row of a key's bucket, with which [`Self::find_from`] begins.
+    #[inline]
+    pub(super) fn first(&self, key: &Key) -> u32 {
+        self.buckets[self.bucket(key)].wrapping_sub(1)
+    }
+
+    /// An octet of each line of memory in which a row lies, if there is one at a place.
+    #[inline]
+    pub(super) fn peek(&self, place: u32) -> u8 {
+        self.slots.get(place as usize).map_or(0, |slot| slot.evidence.matches as u8 ^ slot.weight)
+    }
+
+    /// The row of a key, looked for from the one at `place` on.
+    #[inline]
+    pub(super) fn find_from(&self, mut place: u32, key: &Key) -> Option<u32> {
         while place != NONE {
             let slot = &self.slots[place as usize];
             if slot.key == *key {
@@ -324,5 +343,19 @@ impl Rows {
             Some(slot) => slot.older = older,
             None => queue.youngest = older,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_two_lines_which_a_peek_reads() {
+        assert_eq!(size_of::<Slot>(), 128);
+        let lines = [offset_of!(Slot, evidence) + offset_of!(Evidence, matches), offset_of!(Slot, weight)].map(|at| at / 64);
+        assert_eq!(lines, [0, 1]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::ahead::AHEAD;
 use super::askers::Popularity;
 use super::evidence::FEW_TO_SET_ASIDE;
 use super::names::{Inserted, Names};
@@ -67,9 +68,6 @@ pub struct News<'a> {
     pub evidence: &'a Evidence,
 }
 
-/// Hits whose rows are looked for together.
-const AHEAD: usize = 16;
-
 /// Sources with names of a placebo from which chance is measured.
 const ENOUGH_TO_MEASURE: u64 = 20;
 
@@ -115,18 +113,7 @@ impl Ledger {
     /// Adds hits in their order; tells when one makes a verdict.
     pub fn add_all(&mut self, hits: &[Hit], mut tell: impl FnMut(&News<'_>)) {
         for hits in hits.chunks(AHEAD) {
-            // Rows lie anywhere in a large table, and fetching one takes longer than all else. Looked for together, they are
-            // fetched together.
-            let mut places = [None; AHEAD];
-            for (place, hit) in places.iter_mut().zip(hits) {
-                *place = self.rows.find(&Key::of(hit));
-            }
-            // What hangs on them lies elsewhere again, and who asks for each name in a third place.
-            let known = places.iter().zip(hits).filter(|(place, Hit { matched, .. })| {
-                place.is_some_and(|place| self.rows.row(place).1.peek(matched.index))
-                    ^ self.popularity.knows((matched.family, matched.list_day, matched.index))
-            });
-            std::hint::black_box(known.count());
+            let places = self.fetch(hits);
             for (place, hit) in places.into_iter().zip(hits) {
                 if let Some(news) = self.add_at(place, hit) {
                     tell(&news);
