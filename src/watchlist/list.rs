@@ -129,6 +129,15 @@ impl List {
         }
     }
 
+    /// What a lookup in a held list will read next: its names, and the place of one that may have this hash.
+    #[inline]
+    pub(super) fn held(&self, hash: u64) -> Option<(&Held, u32)> {
+        match (&self.index, &self.names) {
+            (Index::Held(places), Names::Held(names)) => Some((names, *places.find(hash, |_| true)?)),
+            _ => None,
+        }
+    }
+
     /// The first place of `name`, if the list holds it.
     #[inline]
     pub fn find(&self, hash: u64, name: &Name) -> Option<u32> {

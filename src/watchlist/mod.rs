@@ -94,6 +94,7 @@ pub struct Watchlist<'a, T> {
     waiting: Vec<Waiting<T>>,
     /// How many of these wait.
     count: usize,
+    luck: Luck,
     gate: Gate,
     glance: Box<Glance>,
     patterns: &'a Patterns,
@@ -109,6 +110,26 @@ pub struct Watchlist<'a, T> {
 
 /// Names that are looked up together: 16 names and three days fill the misses that a processor core waits for at once.
 pub const TOGETHER: usize = 16;
+
+/// Whether most names that could be listed lately were.
+///
+/// Then what lists of any size need for them is worth fetching for some at once. Else most are not found, which one look
+/// tells, and who asked for them should not be read out of each message.
+#[derive(Default)]
+struct Luck(u8);
+
+impl Luck {
+    /// A name was looked for in lists: one that is on none outweighs some that are.
+    #[inline(always)]
+    const fn note(&mut self, found: bool) {
+        self.0 = if found { if self.0 < 64 { self.0 + 1 } else { 64 } } else { self.0.saturating_sub(4) };
+    }
+
+    #[inline(always)]
+    const fn lasts(&self) -> bool {
+        self.0 >= 32
+    }
+}
 
 /// A name that may be listed or watched.
 struct Waiting<T> {
@@ -166,6 +187,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             lists: OpenLists { catalog, source: lists, hasher, open: vec![], large: 0 },
             waiting: vec![],
             count: 0,
+            luck: Luck::default(),
             glance: Box::new(Glance::new(&gate, patterns, search_list)),
             gate,
             patterns,
@@ -211,9 +233,10 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let waiting = &mut self.waiting[self.count];
         waiting.name.set(name);
         waiting.hash = List::hash(&self.lists.hasher, &waiting.name);
-        if self.count == 0 && !others && families & self.lists.large == 0 {
-            // Nothing would come from memory earlier, and nobody is before it.
-            self.lists.find(families, waiting.hash, &waiting.name, &mut |matched| found(asker(), Found::Listed(matched)));
+        if self.count == 0 && !others && families & self.lists.large == 0 && !self.luck.lasts() {
+            // Little would come from memory earlier, and nobody is before it.
+            let matched = &mut |matched| found(asker(), Found::Listed(matched));
+            self.luck.note(self.lists.find(families, waiting.hash, &waiting.name, matched));
             return;
         }
         (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
@@ -233,6 +256,9 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             let listed = self.lists.find(name.families, name.hash, &name.name, &mut |matched| {
                 found(asker, Found::Listed(matched));
             });
+            if name.families > 0 {
+                self.luck.note(listed);
+            }
             if name.others {
                 self.find_others(listed, &name.name, &mut |what| found(asker, what));
             }
@@ -279,17 +305,40 @@ impl<'a, T: Copy> Watchlist<'a, T> {
 }
 
 impl OpenLists<'_> {
-    /// Has what large lists need for these names come from memory.
+    /// Has what lists need for these names come from memory.
     #[inline]
     fn fetch<T>(&self, names: &[Waiting<T>]) {
-        if self.large == 0 {
-            return;
+        if self.large > 0 {
+            let lists = names.iter().flat_map(|name| {
+                let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
+                families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
+            });
+            touch(lists.map(|(list, hash)| list.peek(hash)));
         }
+        if names.len() > 1 {
+            self.fetch_held(names);
+        }
+    }
+
+    /// The same for lists that are held behind a front: each step for all names before the next.
+    fn fetch_held<T>(&self, names: &[Waiting<T>]) {
+        let fronts = |families: u64| families_in(families).filter_map(|family| Some(self.open.get(family)?.front.as_ref()?));
+        touch(names.iter().flat_map(|name| fronts(name.families).map(|front| front.peek(name.hash))));
         let lists = names.iter().flat_map(|name| {
-            let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
-            families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
+            let open = families_in(name.families).filter_map(|family| {
+                let OpenFamily { lists, front, .. } = self.open.get(family)?;
+                front.as_ref().filter(|front| front.may_hold(name.hash)).map(|front| (lists, front))
+            });
+            open.flat_map(move |(lists, front)| {
+                let may_be_on = lists.iter().enumerate().filter(|(place, _)| front.may_be_on(*place, name.hash));
+                may_be_on.filter_map(|(_, open)| open.list.as_ref()?.held(name.hash))
+            })
         });
-        touch(lists.map(|(list, hash)| list.peek(hash)));
+        // One for each name, as a rule.
+        let mut held = [None; TOGETHER];
+        held.iter_mut().zip(lists).for_each(|(held, list)| *held = Some(list));
+        touch(held.iter().flatten().map(|(names, place)| names.peek_start(*place)));
+        touch(held.iter().flatten().map(|(names, place)| names.wire(*place).first().copied().unwrap_or_default()));
     }
 
     /// Takes all lists of a family; when they were used so much that it pays, makes what is looked into before them.
@@ -316,10 +365,8 @@ impl OpenLists<'_> {
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
     fn find(&mut self, families: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
         let mut found = false;
-        let mut left = families;
-        while left > 0 {
-            let family = left.trailing_zeros() as FamilyId;
-            left &= left - 1;
+        for family in families_in(families) {
+            let family = family as FamilyId;
             let OpenFamily { used, front_from, .. } = &mut self.open[usize::from(family)];
             *used += 1;
             if *used == 1 || *used == *front_from {
@@ -340,4 +387,16 @@ impl OpenLists<'_> {
         }
         found
     }
+}
+
+/// The families that are marked.
+#[inline(always)]
+fn families_in(mut marked: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let family = marked.trailing_zeros() as usize;
+        (marked > 0).then(|| {
+            marked &= marked - 1;
+            family
+        })
+    })
 }

@@ -108,4 +108,10 @@ impl Held {
         let end = self.starts.get(place + 1).map_or(self.octets.len(), |end| *end as usize);
         &self.octets[self.starts[place] as usize..end]
     }
+
+    /// An octet of what [`Self::wire`] reads first.
+    #[inline]
+    pub(super) fn peek_start(&self, place: u32) -> u8 {
+        self.starts[place as usize] as u8
+    }
 }
