@@ -133,12 +133,12 @@ impl Ledger {
         let key = Key::of(hit);
         let place = place.filter(|place| self.rows.is_at(*place, &key)).or_else(|| self.rows.find(&key));
         let Some(place) = place else { return self.add_new(key, hit) };
-        let rule = self.rule(key.family);
         let evidence = self.rows.hear(place);
         let inserted = evidence.add(hit, &mut self.room);
         if let Some(trace) = &mut evidence.trace {
             let is_lookup = !hit.response || evidence.matches == 0;
-            trace.add(hit, inserted == Inserted::New, is_lookup, (rule.step, rule.window), &mut self.trace_room);
+            let pace = self.rules.get(usize::from(key.family)).map_or_else(|| Rule::default().pace(), Rule::pace);
+            trace.add(hit, inserted == Inserted::New, is_lookup, pace, &mut self.trace_room);
         }
         if let Some(server) = hit.server {
             self.servers.add(server);
@@ -151,6 +151,7 @@ impl Ledger {
             }
             Inserted::New => {}
         }
+        let rule = self.rule(key.family);
         self.ask(&key, place, hit, &rule);
         let (before, now) = self.rows.weigh(place);
         if before >= INFECTED || now < INFECTED {
@@ -159,7 +160,7 @@ impl Ledger {
         if self.trace_room >= TRACE {
             self.trace_room -= TRACE;
             let mut trace = Trace::default();
-            trace.add(hit, true, !hit.response, (rule.step, rule.window), &mut self.trace_room);
+            trace.add(hit, true, !hit.response, rule.pace(), &mut self.trace_room);
             self.rows.judge(place).1.trace = Some(Box::new(trace));
         }
         if self.rows.is_full() {
