@@ -307,6 +307,11 @@ impl Rows {
         })
     }
 
+    /// All, in no order that means anything: that in which they lie in memory.
+    pub(super) fn iter_as_they_lie(&self) -> impl Iterator<Item = (&Key, &Evidence)> {
+        self.slots.iter().filter(|slot| slot.weight != FREE).map(|slot| (&slot.key, &slot.evidence))
+    }
+
     /// All, in no order.
     pub(super) fn into_rows(self) -> Vec<(Key, Evidence)> {
         let kept = self.slots.into_iter().filter(|slot| slot.weight != FREE);

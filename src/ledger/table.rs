@@ -367,7 +367,7 @@ impl Ledger {
     fn measured_rules(&self) -> Rules {
         let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
         let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
-        for (key, evidence) in any.then(|| self.rows.iter()).into_iter().flatten() {
+        for (key, evidence) in any.then(|| self.rows.iter_as_they_lie()).into_iter().flatten() {
             if let Some((of, times)) = self.rule(key.family).placebo_of {
                 let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
                 (*all, *one) = (times, *one + 1);
@@ -383,7 +383,7 @@ impl Ledger {
         let fewest = self.rules.iter().map(|rule| rule.clients as usize).min().unwrap_or(usize::MAX);
         let mut sources: BTreeMap<(FamilyId, Day), u64> = BTreeMap::new();
         if self.len() > fewest {
-            self.rows.iter().for_each(|(key, _)| *sources.entry((key.family, key.list_day)).or_default() += 1);
+            self.rows.iter_as_they_lie().for_each(|(key, _)| *sources.entry((key.family, key.list_day)).or_default() += 1);
         }
         Rules { measured: measured.collect(), sources, usual: self.rules.clone() }
     }
@@ -396,7 +396,7 @@ impl Ledger {
     /// What verdicts on a list rest on, by what is known now.
     pub fn standards(&self) -> BTreeMap<(FamilyId, Day), Standard> {
         let rules = self.measured_rules();
-        let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
+        let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter_as_they_lie().map(|(key, _)| (key.family, key.list_day)).collect();
         let standard = |(family, list_day)| {
             let rule = rules.of(family, list_day);
             Standard {
