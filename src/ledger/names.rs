@@ -77,7 +77,8 @@ impl Names {
                 }
                 some.insert(place, index);
                 let is_beside = |other: Option<&u32>| other.is_some_and(|other| other / SPAN == index / SPAN);
-                let alone = !is_beside(place.checked_sub(1).and_then(|before| some.get(before))) && !is_beside(some.get(place + 1));
+                let alone =
+                    !is_beside(place.checked_sub(1).and_then(|before| some.get(before))) && !is_beside(some.get(place + 1));
                 *room -= if index >= SPAN && alone { CONTAINER + INDEX } else { INDEX };
                 Inserted::New
             }

@@ -123,19 +123,31 @@ impl Rows {
 
     #[inline]
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        self.find_from(self.first(key), key)
+        self.find_from(self.first(self.hash(key)), key)
     }
 
-    /// The first row of a key's bucket, with which [`Self::find_from`] begins.
+    /// The hash of a key, for [`Self::first`].
     #[inline]
-    pub(super) fn first(&self, key: &Key) -> u32 {
-        self.buckets[self.bucket(key)].wrapping_sub(1)
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The first row of a hash's bucket, with which [`Self::find_from`] begins.
+    #[inline]
+    pub(super) fn first(&self, hash: u64) -> u32 {
+        self.buckets[self.bucket(hash)].wrapping_sub(1)
     }
 
     /// An octet of each line of memory in which a row lies, if there is one at a place.
     #[inline]
     pub(super) fn peek(&self, place: u32) -> u8 {
         self.slots.get(place as usize).map_or(0, |slot| slot.evidence.matches as u8 ^ slot.weight)
+    }
+
+    /// What [`Self::find_from`] looks at after the row at `place`, which is there; nothing where that is the one.
+    #[inline]
+    pub(super) fn after(&self, place: u32, key: &Key) -> u32 {
+        self.slots.get(place as usize).map_or(NONE, |slot| if slot.key == *key { NONE } else { slot.chained })
     }
 
     /// The row of a key, looked for from the one at `place` on.
@@ -162,7 +174,7 @@ impl Rows {
     #[inline]
     pub(super) fn insert(&mut self, key: Key, evidence: Evidence) -> u32 {
         debug_assert!(!self.is_full(), "whoever inserts makes room");
-        let bucket = self.bucket(&key);
+        let bucket = self.bucket(self.hash(&key));
         let chained = self.buckets[bucket].wrapping_sub(1);
         let weight = weight(&evidence);
         let slot = Slot { key, evidence, chained, older: NONE, younger: NONE, weight: weight as u8, heard: false };
@@ -198,7 +210,7 @@ impl Rows {
         let mut next = std::mem::take(&mut self.buckets[old]).wrapping_sub(1);
         while next != NONE {
             let place = next;
-            let bucket = self.bucket(&self.slots[place as usize].key);
+            let bucket = self.bucket(self.hash(&self.slots[place as usize].key));
             let first = std::mem::replace(&mut self.buckets[bucket], place + 1);
             next = std::mem::replace(&mut self.slots[place as usize].chained, first.wrapping_sub(1));
         }
@@ -262,7 +274,7 @@ impl Rows {
     pub(super) fn remove(&mut self, place: u32) -> (Key, Evidence) {
         self.unlink(place);
         let (key, chained) = (self.slots[place as usize].key, self.slots[place as usize].chained);
-        let bucket = self.bucket(&key);
+        let bucket = self.bucket(self.hash(&key));
         let first = self.buckets[bucket] - 1;
         if first == place {
             self.buckets[bucket] = chained.wrapping_add(1);
@@ -319,8 +331,8 @@ impl Rows {
     }
 
     #[inline]
-    fn bucket(&self, key: &Key) -> usize {
-        let bucket = self.hasher.hash_one(key) as usize & self.mask;
+    fn bucket(&self, hash: u64) -> usize {
+        let bucket = hash as usize & self.mask;
         if bucket < self.buckets.len() { bucket } else { bucket & self.mask >> 1 }
     }
 
