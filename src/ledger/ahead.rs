@@ -10,7 +10,7 @@ use std::hint::black_box;
 use super::{Hit, Key, Ledger};
 
 /// Hits that are made ready together.
-pub(super) const AHEAD: usize = 16;
+pub(super) const AHEAD: usize = 32;
 
 impl Ledger {
     /// Has all that hits, [`AHEAD`] at most, will be added to come from memory. Where the row of each is, if there is one
