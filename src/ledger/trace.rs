@@ -67,6 +67,7 @@ pub(super) struct Trace {
 }
 
 /// What traces are charged follows from it.
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(size_of::<Trace>() == 144);
 
 impl Trace {
