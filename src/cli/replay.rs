@@ -123,7 +123,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         say("stopped by a signal: the report covers what was read until then");
         return Err(Failure::Reported);
     }
-    arguments.judge(&report, &settings, whole)
+    let judged = arguments.judge(&report, &settings, whole);
+    // The process ends: what a report of many sources holds goes back to the system at once, and not row by row.
+    std::mem::forget(report);
+    judged
 }
 
 impl Arguments {

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::ahead::AHEAD;
 use super::rendezvous::LiveNames;
 use super::{Evidence, Hit, Key, Learned, Ledger, LiveName, Rendezvous, Revelation, Sinkholes, Unkept, Verdict};
 use crate::day::Timestamp;
@@ -102,16 +103,20 @@ pub struct Answer {
 }
 
 impl Ledger {
-    /// Notes a query, so that its answer is known to be asked for; tells whether that has come already, and waits to be
-    /// [solicited](Self::solicit).
-    #[inline]
-    pub fn note_query(&mut self, hit: &Hit) -> bool {
-        self.live.asked.query(hit)
-    }
-
-    /// Whether the query of a response with addresses was seen. To be asked in the order of hits, once each.
-    pub fn has_query(&mut self, hit: &Hit) -> bool {
-        self.live.asked.has_query(hit)
+    /// Notes hits, once each, so that answers are known to be asked for. Calls `each` with every hit in its order, and whether
+    /// the other message of its pair came before: of a response with addresses its query; of a query such a response, which
+    /// waits to be [solicited](Self::solicit).
+    pub fn pair<'h>(&mut self, hits: &'h [Hit], mut each: impl FnMut(&'h Hit, bool)) {
+        for hits in hits.chunks(AHEAD) {
+            for (hit, place) in hits.iter().zip(self.live.asked.places(hits)) {
+                let is_second = match (hit.response, hit.told) {
+                    (false, _) => self.live.asked.query(place),
+                    (true, Some(Told::Addresses)) => self.live.asked.has_query(place),
+                    (true, _) => false,
+                };
+                each(hit, is_second);
+            }
+        }
     }
 
     /// Takes back that an answer was unsolicited: its query came after it. Says what that makes known.

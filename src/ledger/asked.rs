@@ -5,6 +5,7 @@
 //! unsolicited, which is a label and silences nothing.
 
 use super::Hit;
+use super::ahead::AHEAD;
 
 /// Queries that are remembered, at most: an answer follows within seconds.
 const PLACES: usize = 1 << 16;
@@ -20,31 +21,49 @@ pub(super) struct Asked {
     marks: Vec<u32>,
 }
 
+/// Where a message is kept, and as what.
+#[derive(Clone, Copy, Default)]
+pub(super) struct AskedPlace {
+    place: u32,
+    mark: u32,
+}
+
 impl Asked {
+    /// Where messages are kept, [`AHEAD`] at most, and has that come from memory.
+    pub(super) fn places(&mut self, hits: &[Hit]) -> [AskedPlace; AHEAD] {
+        if self.marks.is_empty() {
+            self.marks.resize(PLACES, 0);
+        }
+        let mut places = [AskedPlace::default(); AHEAD];
+        for (place, hit) in places.iter_mut().zip(hits) {
+            *place = AskedPlace::of(hit);
+        }
+        std::hint::black_box(places.iter().fold(0, |all, place| all ^ self.marks[place.place as usize % PLACES]));
+        places
+    }
+
     /// Notes a query; tells whether an answer to it has come already.
     #[inline]
-    pub(super) fn query(&mut self, hit: &Hit) -> bool {
-        let (place, mark) = self.place(hit);
-        std::mem::replace(place, mark) == mark | WAITS
+    pub(super) fn query(&mut self, AskedPlace { place, mark }: AskedPlace) -> bool {
+        std::mem::replace(&mut self.marks[place as usize % PLACES], mark) == mark | WAITS
     }
 
     /// Whether the query of an answer was seen. If not, it may come yet.
-    pub(super) fn has_query(&mut self, hit: &Hit) -> bool {
-        let (place, mark) = self.place(hit);
+    pub(super) fn has_query(&mut self, AskedPlace { place, mark }: AskedPlace) -> bool {
+        let place = &mut self.marks[place as usize % PLACES];
         if *place == mark {
             return true;
         }
         *place = mark | WAITS;
         false
     }
+}
 
-    /// Where a message is kept, and as what: the same for a query and its answer. Mixed in one way only, so that the report of
-    /// a capture is the same each time.
+impl AskedPlace {
+    /// That of a message: the same for a query and its answer. Mixed in one way only, so that the report of a capture is the
+    /// same each time.
     #[inline]
-    fn place(&mut self, hit: &Hit) -> (&mut u32, u32) {
-        if self.marks.is_empty() {
-            self.marks.resize(PLACES, 0);
-        }
+    fn of(hit: &Hit) -> Self {
         let source = match hit.source {
             std::net::IpAddr::V4(address) => address.to_bits().into(),
             std::net::IpAddr::V6(address) => address.to_bits(),
@@ -53,7 +72,7 @@ impl Asked {
         let message = u64::from(hit.port) << 32 | u64::from(hit.id) << 16 | u64::from(hit.matched.family);
         let source = (source as u64 ^ ((source >> 64) as u64).rotate_left(32)).wrapping_mul(GOLDEN);
         let mixed = mix(mix(source ^ name) ^ message);
-        (&mut self.marks[mixed as usize % PLACES], (mixed >> 32) as u32 & !WAITS | 1)
+        Self { place: (mixed % PLACES as u64) as u32, mark: (mixed >> 32) as u32 & !WAITS | 1 }
     }
 }
 
@@ -110,11 +129,12 @@ mod tests {
             hit(v4, 4_000, 9, 4, 3, 0),
         ];
         let mut table = Asked::default();
-        assert!(!table.has_query(&asked));
-        assert!(table.query(&asked) && !table.query(&asked));
-        assert!(table.has_query(&asked) && table.has_query(&asked));
-        for other in &others {
-            assert!(!table.has_query(other), "{other:?}");
+        let [asked, ..] = table.places(&[asked]);
+        assert!(!table.has_query(asked));
+        assert!(table.query(asked) && !table.query(asked));
+        assert!(table.has_query(asked) && table.has_query(asked));
+        for (other, place) in others.iter().zip(table.places(&others)) {
+            assert!(!table.has_query(place), "{other:?}");
         }
         assert_eq!(table.marks.len(), PLACES);
     }
@@ -133,13 +153,14 @@ mod tests {
             let message =
                 hit(source, 1_024 + (state >> 8) as u16 % 64, (state >> 24) as u16 % 64, (state >> 40) as u32 % 4, 0, 0);
             let key = (message.source, message.port, message.id, message.matched.index);
-            let place = table.place(&message).0 as *const u32 as usize;
+            let [asked, ..] = table.places(&[message]);
+            let place = asked.place;
             if state >> 63 == 0 {
-                table.query(&message);
+                table.query(asked);
                 oracle.insert(key);
                 places.insert(place, key);
             } else {
-                let known = table.has_query(&message);
+                let known = table.has_query(asked);
                 assert!(!known || oracle.contains(&key), "{key:?}");
                 assert!(known || places.get(&place) != Some(&key), "{key:?}");
                 forgotten += u32::from(!known && oracle.contains(&key));

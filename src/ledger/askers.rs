@@ -1,7 +1,10 @@
 //! How many sources ask for each name, and how many of them ask for others too: names that people mean for their own sake
 //! are told apart from those that only worms ask for.
 
-use hashbrown::HashMap;
+use std::hash::{BuildHasher, Hasher};
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::day::Day;
 use crate::dga::FamilyId;
@@ -21,8 +24,8 @@ const FEW: u32 = 5;
 const SHARE: u32 = 100;
 
 #[derive(Clone, Copy, Default)]
-struct Askers {
-    all: u32,
+pub(super) struct Askers {
+    pub(super) all: u32,
     /// Those who asked for as many names of the list as make a verdict.
     of_many: u32,
 }
@@ -37,7 +40,8 @@ impl Askers {
 /// Who asks for names, by name.
 #[derive(Default)]
 pub(super) struct Popularity {
-    names: HashMap<ListedName, Askers>,
+    names: HashTable<(ListedName, Askers)>,
+    hasher: DefaultHashBuilder,
     /// How many names of a list are somebody's, by family and list day.
     impure: HashMap<(FamilyId, Day), u32>,
     /// How many names of a family are asked for.
@@ -45,18 +49,27 @@ pub(super) struct Popularity {
 }
 
 impl Popularity {
-    /// Whether anybody asked for a name.
+    /// The hash of a name: two words at once, as of [`Key`](super::Key).
     #[inline]
-    pub(super) fn knows(&self, name: ListedName) -> bool {
-        self.names.contains_key(&name)
+    pub(super) fn hash(&self, name: ListedName) -> u64 {
+        hash(&self.hasher, name)
+    }
+
+    /// Reads where a name of this hash may be counted; what is there is not read yet.
+    #[inline]
+    pub(super) fn place(&self, hash: u64) -> Option<&(ListedName, Askers)> {
+        self.names.find(hash, |_| true)
     }
 
     /// One more asker of a name, who is one of many or not.
     pub(super) fn add(&mut self, name: ListedName, of_many: bool) {
-        if self.names.len() >= BOUND && !self.names.contains_key(&name) {
-            return;
-        }
-        let askers = self.names.entry(name).or_default();
+        let is_full = self.names.len() >= BOUND;
+        let hasher = &self.hasher;
+        let askers = match self.names.entry(hash(hasher, name), |(other, _)| *other == name, |(other, _)| hash(hasher, *other)) {
+            Entry::Occupied(known) => &mut known.into_mut().1,
+            Entry::Vacant(_) if is_full => return,
+            Entry::Vacant(place) => &mut place.insert((name, Askers::default())).into_mut().1,
+        };
         let before = *askers;
         if before.all == 0 {
             *self.asked.entry(name.0).or_default() += 1;
@@ -69,7 +82,7 @@ impl Popularity {
 
     /// An asker of a name has become one of many.
     pub(super) fn promote(&mut self, name: ListedName) {
-        let Some(askers) = self.names.get_mut(&name) else { return };
+        let Some((_, askers)) = self.names.find_mut(hash(&self.hasher, name), |(other, _)| *other == name) else { return };
         let before = *askers;
         askers.of_many = askers.all.min(askers.of_many + 1);
         let now = *askers;
@@ -78,13 +91,14 @@ impl Popularity {
 
     /// One asker less.
     pub(super) fn remove(&mut self, name: ListedName, of_many: bool) {
-        let Some(askers) = self.names.get_mut(&name) else { return };
+        let Ok(mut known) = self.names.find_entry(hash(&self.hasher, name), |(other, _)| *other == name) else { return };
+        let askers = &mut known.get_mut().1;
         let before = *askers;
         askers.all -= 1;
         askers.of_many = askers.all.min(askers.of_many.saturating_sub(of_many.into()));
         let now = *askers;
         if now.all == 0 {
-            self.names.remove(&name);
+            known.remove();
             if let Some(asked) = self.asked.get_mut(&name.0) {
                 *asked -= 1;
             }
@@ -98,7 +112,11 @@ impl Popularity {
     /// Never fixed: after midnight all infected hosts have few names.
     pub(super) fn is_impure(&self, name: ListedName, list: u32) -> bool {
         let (family, list_day, _) = name;
-        self.set_aside(family, list_day, list) > 0 && self.names.get(&name).is_some_and(|askers| askers.are_visitors())
+        self.set_aside(family, list_day, list) > 0 && self.of(name).is_some_and(Askers::are_visitors)
+    }
+
+    fn of(&self, name: ListedName) -> Option<Askers> {
+        self.names.find(self.hash(name), |(other, _)| *other == name).map(|(_, askers)| *askers)
     }
 
     /// How many names of a list of so many are set aside.
@@ -109,7 +127,7 @@ impl Popularity {
 
     /// How many ask for a name.
     pub(super) fn askers(&self, name: ListedName) -> u32 {
-        self.names.get(&name).map_or(0, |askers| askers.all)
+        self.of(name).map_or(0, |askers| askers.all)
     }
 
     /// How many names of a family are asked for, as far as they are counted.
@@ -128,6 +146,14 @@ impl Popularity {
             }
         }
     }
+}
+
+#[inline]
+fn hash(hasher: &DefaultHashBuilder, (family, list_day, index): ListedName) -> u64 {
+    let mut state = hasher.build_hasher();
+    state.write_u64(u64::from(family) << 32 | u64::from(list_day.number().cast_unsigned()));
+    state.write_u32(index);
+    state.finish()
 }
 
 #[cfg(test)]

@@ -315,20 +315,23 @@ fn edge(times: &[Vec<f64>]) -> Option<f64> {
 
 /// All sources of a family added up, each once.
 fn total_of(rows: &[Row<'_>], hosts: &[Hosts], rule: &Rule, watched: &Watched) -> Hosts {
-    let mut sources: BTreeMap<IpAddr, Vec<(&Evidence, &Estimate)>> = BTreeMap::new();
+    let mut sources: Vec<(IpAddr, (&Evidence, &Estimate))> = Vec::with_capacity(rows.len());
     let mut reasons: HashMap<Refused, usize> = HashMap::new();
     for ((key, evidence), hosts) in rows.iter().zip(hosts) {
         match hosts {
-            Ok(estimate) => sources.entry(key.source).or_default().push((evidence, estimate)),
+            Ok(estimate) => sources.push((key.source, (evidence, estimate))),
             Err(Refused::NotInfected | Refused::Reader | Refused::Upstream) => {}
             Err(why) => *reasons.entry(*why).or_default() += 1,
         }
     }
+    // Rows of a source stay in the order of their list days.
+    sources.sort_by_key(|(source, _)| *source);
     let total = if let Some(Habit::All { cycle, .. }) = rule.habit {
-        let parts: Vec<Estimate> = sources.into_values().filter_map(|of_source| busiest(&of_source, cycle)).collect();
+        let of_source = sources.chunk_by(|(a, _), (b, _)| a == b);
+        let parts: Vec<Estimate> = of_source.filter_map(|of_source| busiest(of_source, cycle)).collect();
         Estimate::total(&parts)
     } else {
-        let rounds = Estimate::total(sources.into_values().flatten().map(|(_, rounds)| rounds));
+        let rounds = Estimate::total(sources.iter().map(|(_, (_, rounds))| *rounds));
         let span = watched.span.map_or(DAY, |(from, to)| to.as_nanos().saturating_sub(from.as_nanos()) as f64 / 1e9);
         rounds.map(|rounds| hosts_of_rounds(rounds, span))
     };
@@ -353,14 +356,14 @@ fn rounds_of(rows: &[Row<'_>], hosts: &[Hosts]) -> Vec<(Day, Estimate)> {
 
 /// The hosts of one source at the time when they are most. Rows of different list days that overlap are hosts with
 /// different clocks; rows that follow each other are the same hosts on the next day.
-fn busiest(rows: &[(&Evidence, &Estimate)], margin: f64) -> Option<Estimate> {
+fn busiest(rows: &[(IpAddr, (&Evidence, &Estimate))], margin: f64) -> Option<Estimate> {
     let overlap = |a: &Evidence, b: &Evidence| {
         let (from, to) = (a.first_seen.max(b.first_seen), a.last_seen.min(b.last_seen));
         to.as_nanos().saturating_sub(from.as_nanos()) as f64 / 1e9
     };
-    let at_once = rows.iter().enumerate().filter_map(|(place, (row, estimate))| {
-        let others = rows.iter().enumerate().filter(|(other, (with, _))| *other != place && overlap(row, with) > margin);
-        Estimate::total(std::iter::once(*estimate).chain(others.map(|(_, (_, estimate))| *estimate)))
+    let at_once = rows.iter().enumerate().filter_map(|(place, (_, (row, estimate)))| {
+        let others = rows.iter().enumerate().filter(|(other, (_, (with, _)))| *other != place && overlap(row, with) > margin);
+        Estimate::total(std::iter::once(*estimate).chain(others.map(|(_, (_, (_, estimate)))| *estimate)))
     });
     at_once.max_by_key(Estimate::figures)
 }

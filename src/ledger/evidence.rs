@@ -71,8 +71,8 @@ impl Evidence {
 
     /// Reads what adding a name would read, so that it comes from memory along with that of others; what it tells means nothing.
     #[inline]
-    pub(super) fn peek(&self, index: u32) -> bool {
-        self.trace.as_ref().is_some_and(|trace| trace.peek()) ^ self.names.contains(index)
+    pub(super) fn peek(&self) -> bool {
+        self.trace.as_ref().is_some_and(|trace| trace.peek()) ^ self.names.peek()
     }
 
     /// Adds a hit; `room` is what the names of all evidence may still take.

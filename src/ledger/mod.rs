@@ -4,6 +4,7 @@
 //! Everything that verdicts rest on can be added up in any order, as long as there is room; what is given up when there is
 //! none, and from when on a trace is kept, depends on the order of hits, which is that of packets. So a capture read by many threads gives the report of one.
 
+mod ahead;
 mod answers;
 mod asked;
 mod askers;

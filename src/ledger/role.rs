@@ -7,6 +7,9 @@ use hashbrown::HashSet;
 /// Addresses that are remembered to answer; further ones are taken for clients.
 const BOUND: usize = 1 << 14;
 
+/// Addresses that are known at a glance.
+const KNOWN: usize = 16;
+
 /// What a source does in the DNS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -36,14 +39,26 @@ impl Role {
 #[derive(Default)]
 pub(super) struct Servers {
     answered: HashSet<IpAddr>,
+    /// Some of them by their lowest bits: most answers come from few, which need not be put in again.
+    known: [Option<IpAddr>; KNOWN],
     /// Set where sources are networks.
     pub(super) blind: bool,
 }
 
 impl Servers {
+    #[inline]
     pub(super) fn add(&mut self, server: IpAddr) {
-        if !self.blind && (self.answered.len() < BOUND || self.answered.contains(&server)) {
+        let lowest = match server {
+            IpAddr::V4(address) => address.octets()[3],
+            IpAddr::V6(address) => address.octets()[15],
+        };
+        let known = &mut self.known[usize::from(lowest) % KNOWN];
+        if *known == Some(server) || self.blind {
+            return;
+        }
+        if self.answered.len() < BOUND || self.answered.contains(&server) {
             self.answered.insert(server);
+            *known = Some(server);
         }
     }
 

@@ -61,6 +61,8 @@ pub(super) struct Rows {
     hasher: DefaultHashBuilder,
 }
 
+/// Two lines of memory and not a part of a third.
+#[repr(align(64))]
 struct Slot {
     key: Key,
     evidence: Evidence,
@@ -121,7 +123,36 @@ impl Rows {
 
     #[inline]
     pub(super) fn find(&self, key: &Key) -> Option<u32> {
-        let mut place = self.buckets[self.bucket(key)].wrapping_sub(1);
+        self.find_from(self.first(self.hash(key)), key)
+    }
+
+    /// The hash of a key, for [`Self::first`].
+    #[inline]
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// The first row of a hash's bucket, with which [`Self::find_from`] begins.
+    #[inline]
+    pub(super) fn first(&self, hash: u64) -> u32 {
+        self.buckets[self.bucket(hash)].wrapping_sub(1)
+    }
+
+    /// An octet of each line of memory in which a row lies, if there is one at a place.
+    #[inline]
+    pub(super) fn peek(&self, place: u32) -> u8 {
+        self.slots.get(place as usize).map_or(0, |slot| slot.evidence.matches as u8 ^ slot.weight)
+    }
+
+    /// What [`Self::find_from`] looks at after the row at `place`, which is there; nothing where that is the one.
+    #[inline]
+    pub(super) fn after(&self, place: u32, key: &Key) -> u32 {
+        self.slots.get(place as usize).map_or(NONE, |slot| if slot.key == *key { NONE } else { slot.chained })
+    }
+
+    /// The row of a key, looked for from the one at `place` on.
+    #[inline]
+    pub(super) fn find_from(&self, mut place: u32, key: &Key) -> Option<u32> {
         while place != NONE {
             let slot = &self.slots[place as usize];
             if slot.key == *key {
@@ -143,7 +174,7 @@ impl Rows {
     #[inline]
     pub(super) fn insert(&mut self, key: Key, evidence: Evidence) -> u32 {
         debug_assert!(!self.is_full(), "whoever inserts makes room");
-        let bucket = self.bucket(&key);
+        let bucket = self.bucket(self.hash(&key));
         let chained = self.buckets[bucket].wrapping_sub(1);
         let weight = weight(&evidence);
         let slot = Slot { key, evidence, chained, older: NONE, younger: NONE, weight: weight as u8, heard: false };
@@ -179,7 +210,7 @@ impl Rows {
         let mut next = std::mem::take(&mut self.buckets[old]).wrapping_sub(1);
         while next != NONE {
             let place = next;
-            let bucket = self.bucket(&self.slots[place as usize].key);
+            let bucket = self.bucket(self.hash(&self.slots[place as usize].key));
             let first = std::mem::replace(&mut self.buckets[bucket], place + 1);
             next = std::mem::replace(&mut self.slots[place as usize].chained, first.wrapping_sub(1));
         }
@@ -243,7 +274,7 @@ impl Rows {
     pub(super) fn remove(&mut self, place: u32) -> (Key, Evidence) {
         self.unlink(place);
         let (key, chained) = (self.slots[place as usize].key, self.slots[place as usize].chained);
-        let bucket = self.bucket(&key);
+        let bucket = self.bucket(self.hash(&key));
         let first = self.buckets[bucket] - 1;
         if first == place {
             self.buckets[bucket] = chained.wrapping_add(1);
@@ -288,6 +319,11 @@ impl Rows {
         })
     }
 
+    /// All, in no order that means anything: that in which they lie in memory.
+    pub(super) fn iter_as_they_lie(&self) -> impl Iterator<Item = (&Key, &Evidence)> {
+        self.slots.iter().filter(|slot| slot.weight != FREE).map(|slot| (&slot.key, &slot.evidence))
+    }
+
     /// All, in no order.
     pub(super) fn into_rows(self) -> Vec<(Key, Evidence)> {
         let kept = self.slots.into_iter().filter(|slot| slot.weight != FREE);
@@ -295,8 +331,8 @@ impl Rows {
     }
 
     #[inline]
-    fn bucket(&self, key: &Key) -> usize {
-        let bucket = self.hasher.hash_one(key) as usize & self.mask;
+    fn bucket(&self, hash: u64) -> usize {
+        let bucket = hash as usize & self.mask;
         if bucket < self.buckets.len() { bucket } else { bucket & self.mask >> 1 }
     }
 
@@ -324,5 +360,19 @@ impl Rows {
             Some(slot) => slot.older = older,
             None => queue.youngest = older,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::mem::offset_of;
+
+    use super::*;
+
+    #[test]
+    fn a_row_is_two_lines_which_a_peek_reads() {
+        assert_eq!(size_of::<Slot>(), 128);
+        let lines = [offset_of!(Slot, evidence) + offset_of!(Evidence, matches), offset_of!(Slot, weight)].map(|at| at / 64);
+        assert_eq!(lines, [0, 1]);
     }
 }

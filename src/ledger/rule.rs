@@ -106,6 +106,11 @@ impl Rule {
         }
     }
 
+    /// Of which names lookups are kept, and for how many seconds new ones are counted.
+    pub(super) const fn pace(&self) -> (u32, u64) {
+        (self.step, self.window)
+    }
+
     /// The same where chance is seen to meet so many names of the list for each source.
     pub(super) fn measured(self, background: f64) -> Self {
         let needed = (threshold(background, self.clients, ALLOWED) as u16).max(self.needed);

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::ahead::AHEAD;
 use super::askers::Popularity;
 use super::evidence::FEW_TO_SET_ASIDE;
 use super::names::{Inserted, Names};
@@ -67,9 +68,6 @@ pub struct News<'a> {
     pub evidence: &'a Evidence,
 }
 
-/// Hits whose rows are looked for together.
-const AHEAD: usize = 16;
-
 /// Sources with names of a placebo from which chance is measured.
 const ENOUGH_TO_MEASURE: u64 = 20;
 
@@ -115,18 +113,7 @@ impl Ledger {
     /// Adds hits in their order; tells when one makes a verdict.
     pub fn add_all(&mut self, hits: &[Hit], mut tell: impl FnMut(&News<'_>)) {
         for hits in hits.chunks(AHEAD) {
-            // Rows lie anywhere in a large table, and fetching one takes longer than all else. Looked for together, they are
-            // fetched together.
-            let mut places = [None; AHEAD];
-            for (place, hit) in places.iter_mut().zip(hits) {
-                *place = self.rows.find(&Key::of(hit));
-            }
-            // What hangs on them lies elsewhere again, and who asks for each name in a third place.
-            let known = places.iter().zip(hits).filter(|(place, Hit { matched, .. })| {
-                place.is_some_and(|place| self.rows.row(place).1.peek(matched.index))
-                    ^ self.popularity.knows((matched.family, matched.list_day, matched.index))
-            });
-            std::hint::black_box(known.count());
+            let places = self.fetch(hits);
             for (place, hit) in places.into_iter().zip(hits) {
                 if let Some(news) = self.add_at(place, hit) {
                     tell(&news);
@@ -146,12 +133,12 @@ impl Ledger {
         let key = Key::of(hit);
         let place = place.filter(|place| self.rows.is_at(*place, &key)).or_else(|| self.rows.find(&key));
         let Some(place) = place else { return self.add_new(key, hit) };
-        let rule = self.rule(key.family);
         let evidence = self.rows.hear(place);
         let inserted = evidence.add(hit, &mut self.room);
         if let Some(trace) = &mut evidence.trace {
             let is_lookup = !hit.response || evidence.matches == 0;
-            trace.add(hit, inserted == Inserted::New, is_lookup, (rule.step, rule.window), &mut self.trace_room);
+            let pace = self.rules.get(usize::from(key.family)).map_or_else(|| Rule::default().pace(), Rule::pace);
+            trace.add(hit, inserted == Inserted::New, is_lookup, pace, &mut self.trace_room);
         }
         if let Some(server) = hit.server {
             self.servers.add(server);
@@ -164,6 +151,7 @@ impl Ledger {
             }
             Inserted::New => {}
         }
+        let rule = self.rule(key.family);
         self.ask(&key, place, hit, &rule);
         let (before, now) = self.rows.weigh(place);
         if before >= INFECTED || now < INFECTED {
@@ -172,7 +160,7 @@ impl Ledger {
         if self.trace_room >= TRACE {
             self.trace_room -= TRACE;
             let mut trace = Trace::default();
-            trace.add(hit, true, !hit.response, (rule.step, rule.window), &mut self.trace_room);
+            trace.add(hit, true, !hit.response, rule.pace(), &mut self.trace_room);
             self.rows.judge(place).1.trace = Some(Box::new(trace));
         }
         if self.rows.is_full() {
@@ -379,7 +367,7 @@ impl Ledger {
     fn measured_rules(&self) -> Rules {
         let mut met: BTreeMap<(FamilyId, Day), (u32, u64, u64)> = BTreeMap::new();
         let any = self.rules.iter().any(|rule| rule.placebo_of.is_some());
-        for (key, evidence) in any.then(|| self.rows.iter()).into_iter().flatten() {
+        for (key, evidence) in any.then(|| self.rows.iter_as_they_lie()).into_iter().flatten() {
             if let Some((of, times)) = self.rule(key.family).placebo_of {
                 let (all, one, more) = met.entry((of, key.list_day)).or_insert((times, 0, 0));
                 (*all, *one) = (times, *one + 1);
@@ -395,7 +383,7 @@ impl Ledger {
         let fewest = self.rules.iter().map(|rule| rule.clients as usize).min().unwrap_or(usize::MAX);
         let mut sources: BTreeMap<(FamilyId, Day), u64> = BTreeMap::new();
         if self.len() > fewest {
-            self.rows.iter().for_each(|(key, _)| *sources.entry((key.family, key.list_day)).or_default() += 1);
+            self.rows.iter_as_they_lie().for_each(|(key, _)| *sources.entry((key.family, key.list_day)).or_default() += 1);
         }
         Rules { measured: measured.collect(), sources, usual: self.rules.clone() }
     }
@@ -408,7 +396,7 @@ impl Ledger {
     /// What verdicts on a list rest on, by what is known now.
     pub fn standards(&self) -> BTreeMap<(FamilyId, Day), Standard> {
         let rules = self.measured_rules();
-        let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter().map(|(key, _)| (key.family, key.list_day)).collect();
+        let lists: BTreeSet<(FamilyId, Day)> = self.rows.iter_as_they_lie().map(|(key, _)| (key.family, key.list_day)).collect();
         let standard = |(family, list_day)| {
             let rule = rules.of(family, list_day);
             Standard {

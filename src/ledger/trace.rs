@@ -38,31 +38,37 @@ const RESENT: u64 = 30;
 const TICKS: u64 = 100;
 const TIME_BITS: u32 = 40;
 
-/// The traces of one source.
+/// The traces of one source. What nearly each hit changes stands first, in one or two lines of memory.
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub(super) struct Trace {
-    /// Time in ticks, id, name's place among those watched; from the highest bits on.
-    lookups: Vec<u64>,
-    /// Lookups for which there was no room.
-    pub(super) lost: u64,
     /// The first second of a window in which new names are counted.
     window: u64,
     in_window: u32,
     /// The most names that were new in one window.
     pub(super) most: u32,
-    /// Who answered: of several the lowest address.
-    pub(super) server: Option<IpAddr>,
-    /// When rounds started, in seconds since 1970: lookups after a pause.
-    starts: Vec<u32>,
-    latest: u32,
-    /// The longest time for which answers let caches keep each watched name, in seconds; 0 where none told.
-    lifetimes: Vec<u16>,
     /// Denials that it was told, and those of them that named the gap of a signed zone.
     denials: u64,
     in_gaps: u64,
+    /// The latest lookup, in seconds since 1970.
+    latest: u32,
+    /// Who answered: of several the lowest address.
+    pub(super) server: Option<IpAddr>,
     /// The watched names that were denied so: a bit each.
     gaps: u64,
+    /// Time in ticks, id, name's place among those watched; from the highest bits on.
+    lookups: Vec<u64>,
+    /// Lookups for which there was no room.
+    pub(super) lost: u64,
+    /// When rounds started, in seconds since 1970: lookups after a pause.
+    starts: Vec<u32>,
+    /// The longest time for which answers let caches keep each watched name, in seconds; 0 where none told.
+    lifetimes: Vec<u16>,
 }
+
+/// What traces are charged follows from it.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Trace>() == 144);
 
 impl Trace {
     /// Notes a hit: whether its name was new, and the lookup itself if it is one of each `step`th name. `room` is what all
@@ -109,7 +115,7 @@ impl Trace {
     /// Reads what [`Self::add`] would read.
     #[inline]
     pub(super) fn peek(&self) -> bool {
-        self.lookups.last().is_some_and(|lookup| *lookup > 0) ^ (self.most > self.latest)
+        self.lookups.last().is_some_and(|lookup| *lookup > 0) ^ (self.window > self.gaps)
     }
 
     fn deny(&mut self, index: u32, in_gap: bool, step: u32) {

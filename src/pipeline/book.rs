@@ -71,26 +71,26 @@ impl<'a> Book<'a> {
         };
         // Which of the answers were asked for, and queries that came after their answers.
         let (mut solicited, mut late) = (Vec::with_capacity(findings.answers.len()), vec![]);
-        for hit in hits {
+        ledger.pair(hits, |hit, is_second| {
             let family = usize::from(hit.matched.family);
             let (queries, responses) = &mut matched[family];
             if hit.response {
                 *responses += 1;
                 match hit.told {
-                    Some(Told::Addresses) => solicited.push(ledger.has_query(hit)),
+                    Some(Told::Addresses) => solicited.push(is_second),
                     Some(told) => answers[family][AnswerKind::of(told) as usize] += 1,
                     None => {}
                 }
             } else {
                 *queries += 1;
-                if ledger.note_query(hit) {
+                if is_second {
                     late.push(hit);
                 }
                 if let Some(series) = series {
                     series.add(hit.source, family, 1);
                 }
             }
-        }
+        });
         if let Some(timeline) = timeline {
             timeline.add(hits);
         }

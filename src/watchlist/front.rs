@@ -46,6 +46,12 @@ impl Front {
         self.pairs[self.place(hash)][1] & bits == bits
     }
 
+    /// An octet of what both questions read.
+    #[inline]
+    pub(super) fn peek(&self, hash: u64) -> u8 {
+        self.pairs[self.place(hash)][0] as u8
+    }
+
     fn add(&mut self, list: usize, hash: u64) {
         let place = self.place(hash);
         let [names, lists] = &mut self.pairs[place];

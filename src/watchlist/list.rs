@@ -129,6 +129,25 @@ impl List {
         }
     }
 
+    /// What a lookup in a held list will read next: its names, and the place of one that may have this hash, which is not read
+    /// yet.
+    #[inline]
+    pub(super) fn held(&self, hash: u64) -> Option<(&Held, &u32)> {
+        match (&self.index, &self.names) {
+            (Index::Held(places), Names::Held(names)) => Some((names, places.find(hash, |_| true)?)),
+            _ => None,
+        }
+    }
+
+    /// Whether a held name is the one at a place.
+    #[inline]
+    pub(super) fn is_at(&self, place: u32, name: &Name) -> bool {
+        match &self.names {
+            Names::Held(names) => (place as usize) < self.names.count() && names.is(place, name.as_wire()),
+            Names::Drawn { .. } => false,
+        }
+    }
+
     /// The first place of `name`, if the list holds it.
     #[inline]
     pub fn find(&self, hash: u64, name: &Name) -> Option<u32> {

@@ -26,6 +26,7 @@ mod indicators;
 mod list;
 mod name_set;
 mod names;
+mod open;
 mod outline;
 mod pages;
 mod pattern;
@@ -45,9 +46,8 @@ pub use self::names::Names;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
-use self::front::Front;
 use self::glance::Glance;
-use self::pages::touch;
+use self::open::OpenLists;
 use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
@@ -94,6 +94,10 @@ pub struct Watchlist<'a, T> {
     waiting: Vec<Waiting<T>>,
     /// How many of these wait.
     count: usize,
+    /// Names that were listed since one was not.
+    luck: u32,
+    /// Families whose names wait as if their lists were large: all, or none.
+    lucky: u64,
     gate: Gate,
     glance: Box<Glance>,
     patterns: &'a Patterns,
@@ -110,6 +114,11 @@ pub struct Watchlist<'a, T> {
 /// Names that are looked up together: 16 names and three days fill the misses that a processor core waits for at once.
 pub const TOGETHER: usize = 16;
 
+/// From so many listed names on, with no other one between, most are taken to be listed: then what lists of any size need for
+/// them is worth fetching for some at once. Else most are not found, which one look tells, and who asked for them should not be
+/// read out of each message.
+const LUCK: u32 = 8;
+
 /// A name that may be listed or watched.
 struct Waiting<T> {
     name: Name,
@@ -120,35 +129,6 @@ struct Waiting<T> {
     others: bool,
     /// None before the first waits here.
     asker: Option<T>,
-}
-
-/// The lists of the open days.
-struct OpenLists<'a> {
-    catalog: &'a Catalog,
-    source: &'a dyn Lists,
-    hasher: Hasher,
-    /// Those of each family.
-    open: Vec<OpenFamily>,
-    /// Families of which a list was large enough that it must come from memory.
-    large: u64,
-}
-
-/// The lists of one family.
-#[derive(Default)]
-struct OpenFamily {
-    lists: Vec<Open>,
-    /// Names that were looked for in them. From the first on they are all there.
-    used: usize,
-    /// How many will have been when a front pays: days may change with every packet.
-    front_from: usize,
-    /// What is looked into before them.
-    front: Option<Front>,
-}
-
-struct Open {
-    list_day: Day,
-    /// Kept from the days before, where it was used.
-    list: Option<Arc<List>>,
 }
 
 impl<'a, T: Copy> Watchlist<'a, T> {
@@ -163,9 +143,11 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     ) -> Self {
         let gate = Gate::new(catalog);
         Self {
-            lists: OpenLists { catalog, source: lists, hasher, open: vec![], large: 0 },
+            lists: OpenLists::new(catalog, lists, hasher),
             waiting: vec![],
             count: 0,
+            luck: 0,
+            lucky: 0,
             glance: Box::new(Glance::new(&gate, patterns, search_list)),
             gate,
             patterns,
@@ -211,9 +193,15 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let waiting = &mut self.waiting[self.count];
         waiting.name.set(name);
         waiting.hash = List::hash(&self.lists.hasher, &waiting.name);
-        if self.count == 0 && !others && families & self.lists.large == 0 {
-            // Nothing would come from memory earlier, and nobody is before it.
-            self.lists.find(families, waiting.hash, &waiting.name, &mut |matched| found(asker(), Found::Listed(matched)));
+        if self.count == 0 && !others && families & (self.lists.large | self.lucky) == 0 {
+            // Little would come from memory earlier, and nobody is before it.
+            let matched = &mut |matched| found(asker(), Found::Listed(matched));
+            if self.lists.find(families, waiting.hash, &waiting.name, matched) {
+                self.luck += 1;
+                self.lucky = if self.luck < LUCK { 0 } else { u64::MAX };
+            } else {
+                self.luck = 0;
+            }
             return;
         }
         (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
@@ -228,11 +216,17 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let waiting = std::mem::take(&mut self.waiting);
         let names = &waiting[..std::mem::take(&mut self.count)];
         self.lists.fetch(names);
-        for name in names {
+        let mut looks = self.lists.look(names);
+        for (number, name) in names.iter().enumerate() {
             let asker = name.asker.expect("who waits has an asker");
-            let listed = self.lists.find(name.families, name.hash, &name.name, &mut |matched| {
-                found(asker, Found::Listed(matched));
-            });
+            let take = &mut |matched| found(asker, Found::Listed(matched));
+            let listed = match looks.of(number, name.families) {
+                Some(looks) => self.lists.confirm(looks, name.hash, &name.name, take),
+                None => self.lists.find(name.families, name.hash, &name.name, take),
+            };
+            if !listed && name.families > 0 {
+                (self.luck, self.lucky) = (0, 0);
+            }
             if name.others {
                 self.find_others(listed, &name.name, &mut |what| found(asker, what));
             }
@@ -265,79 +259,6 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     fn enter(&mut self, today: Day) {
         self.today = today;
         self.days.insert(today);
-        let OpenLists { catalog, open: lists, .. } = &mut self.lists;
-        let mut before = std::mem::take(lists);
-        before.resize_with(catalog.iter().len(), OpenFamily::default);
-        for ((_, family), mut before) in catalog.iter().zip(before) {
-            let open = family.calendar().open(today, today, self.skew).map(|list_day| {
-                let kept = before.lists.iter_mut().find(|open| open.list_day == list_day);
-                Open { list_day, list: kept.and_then(|open| open.list.take()) }
-            });
-            lists.push(OpenFamily { lists: open.collect(), ..OpenFamily::default() });
-        }
-    }
-}
-
-impl OpenLists<'_> {
-    /// Has what large lists need for these names come from memory.
-    #[inline]
-    fn fetch<T>(&self, names: &[Waiting<T>]) {
-        if self.large == 0 {
-            return;
-        }
-        let lists = names.iter().flat_map(|name| {
-            let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
-            families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
-        });
-        touch(lists.map(|(list, hash)| list.peek(hash)));
-    }
-
-    /// Takes all lists of a family; when they were used so much that it pays, makes what is looked into before them.
-    #[cold]
-    fn open_all(&mut self, family: FamilyId) {
-        let Self { catalog, source, hasher, open, large } = self;
-        let OpenFamily { lists, used, front_from, front } = &mut open[usize::from(family)];
-        let edition = |list_day| catalog.family(family).edition(list_day);
-        let missing: Vec<Day> = lists.iter().filter(|open| open.list.is_none()).map(|open| edition(open.list_day)).collect();
-        source.begin(family, &missing);
-        for open in lists.iter_mut() {
-            let edition = edition(open.list_day);
-            let list = open.list.get_or_insert_with(|| source.get(family, edition));
-            *large |= u64::from(list.is_large()) << family;
-        }
-        let lists: Vec<&List> = lists.iter().filter_map(|open| open.list.as_deref()).collect();
-        // A name takes ten times as long to put in as a look into a list takes.
-        *front_from = 2 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
-        if *used >= *front_from {
-            *front = Front::of(&lists, hasher);
-        }
-    }
-
-    /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
-    fn find(&mut self, families: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
-        let mut found = false;
-        let mut left = families;
-        while left > 0 {
-            let family = left.trailing_zeros() as FamilyId;
-            left &= left - 1;
-            let OpenFamily { used, front_from, .. } = &mut self.open[usize::from(family)];
-            *used += 1;
-            if *used == 1 || *used == *front_from {
-                self.open_all(family);
-            }
-            let OpenFamily { lists, front, .. } = &self.open[usize::from(family)];
-            if front.as_ref().is_some_and(|front| !front.may_hold(hash)) {
-                continue;
-            }
-            let may_be_on = |place| front.as_ref().is_none_or(|front| front.may_be_on(place, hash));
-            for (_, open) in lists.iter().enumerate().filter(|(place, _)| may_be_on(*place)) {
-                let list = open.list.as_ref().expect("all lists of a family are opened at once");
-                if let Some(index) = list.find(hash, name) {
-                    found = true;
-                    matched(Match { family, list_day: open.list_day, index, collision: list.is_collision(index) });
-                }
-            }
-        }
-        found
+        self.lists.enter(today, self.skew);
     }
 }

@@ -108,4 +108,29 @@ impl Held {
         let end = self.starts.get(place + 1).map_or(self.octets.len(), |end| *end as usize);
         &self.octets[self.starts[place] as usize..end]
     }
+
+    /// Whether the name at a place has this wire form. Most are of 9 to 16 octets, which two words hold.
+    #[inline]
+    pub(super) fn is(&self, place: u32, wire: &[u8]) -> bool {
+        let held = self.wire(place);
+        match (held.first_chunk::<8>(), held.last_chunk::<8>(), wire.first_chunk::<8>(), wire.last_chunk::<8>()) {
+            (Some(held_first), Some(held_last), Some(first), Some(last)) if held.len() <= 16 => {
+                held.len() == wire.len() && held_first == first && held_last == last
+            }
+            _ => held == wire,
+        }
+    }
+
+    /// Some of what [`Self::wire`] reads.
+    #[inline]
+    pub(super) fn peek_start(&self, place: u32) -> u8 {
+        self.starts[place as usize] as u8
+    }
+
+    /// Some of the octets of a name, from each line of memory that it is likely to touch.
+    #[inline]
+    pub(super) fn peek(&self, place: u32) -> u8 {
+        let wire = self.wire(place);
+        wire.first().zip(wire.last()).map_or(0, |(first, last)| first ^ last)
+    }
 }

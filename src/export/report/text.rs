@@ -66,12 +66,13 @@ fn captures(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// The one line that matters, and what it rests on.
 fn summary(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut verdicts: BTreeMap<IpAddr, Verdict> = BTreeMap::new();
-    for (key, evidence) in &report.rows {
-        let verdict = verdicts.entry(key.source).or_insert(Verdict::Suspect);
-        *verdict = (*verdict).max(Verdict::of(evidence));
-    }
-    let infected = verdicts.values().filter(|verdict| **verdict == Verdict::Infected).count() as u64;
+    // Of each source the worst.
+    let mut verdicts: Vec<(IpAddr, Reverse<Verdict>)> =
+        report.rows.iter().map(|(key, evidence)| (key.source, Reverse(Verdict::of(evidence)))).collect();
+    // Rows of each list are in order already, which this sort makes use of.
+    verdicts.sort();
+    verdicts.dedup_by_key(|(source, _)| *source);
+    let infected = verdicts.iter().filter(|(_, verdict)| *verdict == Reverse(Verdict::Infected)).count() as u64;
     let suspect = verdicts.len() as u64 - infected;
     writeln!(out)?;
     if verdicts.is_empty() {
@@ -145,22 +146,31 @@ fn answers(report: &Report, id: FamilyId, out: &mut dyn Write) -> io::Result<()>
     Ok(())
 }
 
+/// The first `top` rows of a group by weight, all where it is 0; and how many of all are infected.
+fn weightiest<'r>(group: &'r Group<'_>, top: usize) -> (Vec<(&'r Key, &'r Evidence, &'r Hosts)>, usize) {
+    let weight = |(key, evidence, _): &(&Key, &Evidence, &Hosts)| {
+        let messages = evidence.matches + evidence.responses;
+        (Reverse(Verdict::of(evidence)), Reverse(evidence.distinct_names()), Reverse(messages), key.source)
+    };
+    let mut rows: Vec<_> = group.iter().map(|row| (weight(&row), row)).collect();
+    let infected = rows.iter().filter(|((verdict, ..), _)| *verdict == Reverse(Verdict::Infected)).count();
+    if (1..rows.len()).contains(&top) {
+        rows.select_nth_unstable_by_key(top, |(weight, _)| *weight);
+        rows.truncate(top);
+    }
+    // No two are of one source.
+    rows.sort_unstable_by_key(|(weight, _)| *weight);
+    (rows.into_iter().map(|(_, row)| row).collect(), infected)
+}
+
 /// One family and list day: its sources by weight.
 fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, out: &mut dyn Write) -> io::Result<()> {
     let key = group.rows[0].0;
     let family = report.catalog.family(key.family);
-    let mut rows: Vec<(&Key, &Evidence, &Hosts)> = group.iter().collect();
-    rows.sort_by_cached_key(|(key, evidence, _)| {
-        (
-            Reverse(Verdict::of(evidence)),
-            Reverse(evidence.distinct_names()),
-            Reverse(evidence.matches + evidence.responses),
-            key.source,
-        )
-    });
-    let infected = rows.iter().filter(|(_, evidence, _)| Verdict::of(evidence) == Verdict::Infected).count();
+    let (rows, infected) = weightiest(group, top);
+    let all = group.rows.len();
 
-    writeln!(out, "\n{}, list of {}: {infected} infected, {} suspect", family.id(), key.list_day, rows.len() - infected)?;
+    writeln!(out, "\n{}, list of {}: {infected} infected, {} suspect", family.id(), key.list_day, all - infected)?;
     if let Some(standard) = group.standard.filter(|_| infected > 0) {
         let aside = match standard.set_aside {
             0 => String::new(),
@@ -184,8 +194,7 @@ fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, 
         figures[4],
         figures[5].trim_end()
     )?;
-    let shown = if top == 0 { rows.len() } else { top.min(rows.len()) };
-    for (key, evidence, hosts) in &rows[..shown] {
+    for (key, evidence, hosts) in &rows {
         let source = source_column(key.source);
         let verdict = Verdict::of(evidence);
         let Evidence { matches, responses, first_seen, last_seen, .. } = evidence;
@@ -208,8 +217,8 @@ fn group(report: &Report, group: &Group<'_>, context: &Context<'_>, top: usize, 
             wrapped(4, &format!("also asked for {}", asked.join(", ")), out)?;
         }
     }
-    if shown < rows.len() {
-        writeln!(out, "  … and {} more: --top 0 shows all, --format csv or json lists all", rows.len() - shown)?;
+    if rows.len() < all {
+        writeln!(out, "  … and {} more: --top 0 shows all, --format csv or json lists all", all - rows.len())?;
     }
     Ok(())
 }

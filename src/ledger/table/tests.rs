@@ -138,7 +138,9 @@ fn many_at_once_are_one_after_the_other() {
     let mut state = 3_u64;
     let hits = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        by((state >> 33) as u32 % 40, (state >> 50) as u32 % 6, state >> 60)
+        // Some sources ask for few names, others for so many that they are kept otherwise.
+        let (source, names) = if state >> 40 & 1 == 0 { ((state >> 33) as u32 % 40, 6) } else { (state as u32 >> 30 & 3, 90) };
+        by(source, (state >> 50) as u32 % names, state >> 60)
     });
     let hits: Vec<Hit> = hits.take(5_000).collect();
     // Full nearly always, so that rows are taken out and put in while they are looked for.
