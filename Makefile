@@ -57,4 +57,4 @@ bench:
 	benches/watchlist
 
 fuzz:
-	@for target in frame message pieces capture state image dnstap; do RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=60 || exit 1; done
+	@for target in frame message pieces capture state image dnstap folder; do RUSTC_BOOTSTRAP=1 $(CARGO) fuzz run -s none $$target -- -max_total_time=60 || exit 1; done

@@ -1,5 +1,5 @@
-//! The seeds of the fuzz target `state`, which are state files of this version: it would get no further than the version
-//! with others. `DGAWATCH_UPDATE=1 cargo test --test seeds` writes them anew.
+//! The seeds of the fuzz targets `state` and `folder`, which are state files and Parquet files of this version: they would get no
+//! further than the version with others. `DGAWATCH_UPDATE=1 cargo test --test seeds` writes them anew.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -84,10 +84,84 @@ fn state_files_of_this_version() {
         let mut octets = vec![];
         context.write(&ledger, &mut octets).unwrap();
         assert!(context.read(&octets, 1_000).unwrap().left_out.is_empty());
-        let path = support::root().join("fuzz/corpus/state").join(name);
-        if env::var_os("DGAWATCH_UPDATE").is_some() {
-            fs::write(&path, &octets).unwrap();
-        }
-        assert!(fs::read(&path).unwrap() == octets, "{name} is of another version: DGAWATCH_UPDATE=1 writes it anew");
+        seed(&format!("state/{name}"), &octets);
+    }
+}
+
+/// Writes a seed anew where that is asked for, and holds it to what it should be.
+#[track_caller]
+fn seed(name: &str, octets: &[u8]) {
+    let path = support::root().join("fuzz/corpus").join(name);
+    if env::var_os("DGAWATCH_UPDATE").is_some() {
+        fs::write(&path, octets).unwrap();
+    }
+    assert!(fs::read(&path).unwrap() == octets, "{name} is of another version: DGAWATCH_UPDATE=1 writes it anew");
+}
+
+/// The files of a folder one after the other: lists, servers, evidence. A file that is not there is left out.
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_files_of_this_version() {
+    use dgawatch::export::parquet::{EvidenceRow, ListRow, ParquetFolder, ServerRow};
+    use dgawatch::ledger::{Role, Verdict};
+
+    let row = |number: u32| EvidenceRow {
+        sensor: "north".to_owned(),
+        family: "conficker-b".to_owned(),
+        list_day: Day::of(2009, 3, 31),
+        source: Ipv4Addr::from_bits(0xC000_0200 + number).into(),
+        network: (number > 1).then(|| "AS64496".to_owned()),
+        matches: number.into(),
+        responses: 1,
+        names: (0..number).collect(),
+        collisions: vec![],
+        first_seen: Timestamp::from_parts(1_238_493_600, 0),
+        last_seen: Timestamp::from_parts(1_238_493_600 + u64::from(number), 0),
+        port: 4_000,
+        transport: Transport::Udp,
+        recursive: 1,
+        iterative: 0,
+        most: number,
+        answers_others: false,
+        server: Some(Ipv4Addr::new(192, 0, 2, 53).into()),
+        lookups: vec![],
+        starts: vec![],
+        lifetimes: vec![],
+        lookups_lost: None,
+        latest_lookup: None,
+        role: Role::Client,
+        verdict: if number > 2 { Verdict::Infected } else { Verdict::Suspect },
+        names_needed: 3,
+        names_needed_of_crowd: 10,
+        set_aside: 0,
+        reader: false,
+        hosts: Ok((1.0, 1.0, Some(1.0), "clients".to_owned())),
+        capture_loss: Some(0.0),
+    };
+    let list = ListRow {
+        sensor: "north".to_owned(),
+        family: "conficker-b".to_owned(),
+        list_day: Day::of(2009, 3, 31),
+        names: 250,
+        names_needed: 3,
+        names_needed_of_crowd: 10,
+        background: 0.0,
+        measured: true,
+        habit: None,
+        habit_names: None,
+        habit_pace: None,
+    };
+    for (name, rows) in [("one", 1..2), ("several", 1..12)] {
+        let place = tempfile::tempdir().unwrap();
+        let from = Timestamp::from_parts(1_238_457_600, 0);
+        let folder = ParquetFolder::new(place.path(), "north", from, None);
+        folder.write_evidence("conficker-b", list.list_day, rows.map(row)).unwrap();
+        folder.write_list(&list).unwrap();
+        let server = ServerRow { sensor: "north".to_owned(), server: Ipv4Addr::new(192, 0, 2, 53).into() };
+        folder.write_servers(std::iter::once(server)).unwrap();
+        let file = "list_day=2009-03-31/family=conficker-b/north-20090331T000000Z.parquet";
+        let files = [format!("lists/{file}"), "servers/north-20090331T000000Z.parquet".to_owned(), format!("evidence/{file}")];
+        let octets: Vec<u8> = files.iter().flat_map(|file| fs::read(place.path().join(file)).unwrap()).collect();
+        seed(&format!("folder/{name}"), &octets);
     }
 }

@@ -15,6 +15,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use support::namespace::in_namespace;
 use support::packets::{at, ethernet, query, udp};
@@ -114,13 +115,51 @@ fn key(event: &str) -> String {
     parts.join("/")
 }
 
+/// Files of an authority, `ca.pem`; of this machine and of a client, which it vouches for: `cert.pem` and `own.pem`, with their
+/// keys; and of another authority, `other.pem`, which vouches for nobody.
+fn certificates(folder: &Path) {
+    let authority = || {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
+    };
+    let ((pem, issuer), (other, _)) = (authority(), authority());
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
+    for (name, key_name, names) in
+        [("cert.pem", "key.pem", &["localhost", "127.0.0.1"][..]), ("own.pem", "own.key", &["sensor"][..])]
+    {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+        // One that is called as its authority is, OpenSSL takes for an authority.
+        params.distinguished_name.push(DnType::CommonName, names[0]);
+        write(name, &params.signed_by(&key, &issuer).unwrap().pem());
+        write(key_name, &key.serialize_pem());
+    }
+    write("other.pem", &other);
+    write("ca.pem", &pem);
+}
+
+/// A sensor that its receiver does not let in says why, once, and not by which password; it stays up, and keeps what it has.
+#[track_caller]
+fn kept_out(mut sensor: Sensor, sink: &str, why: &str) {
+    let told = "records wait in the spool, it is tried again, and counted\n";
+    let line = std::iter::repeat_with(|| sensor.line()).find(|line| line.is_empty() || line.ends_with(told)).unwrap();
+    assert!(line.contains(why) && line.len() < 300 && !line.contains("wrong one"), "{line}");
+    let counts = wait(sink, |counts| counts["failures"] > 1 && counts["offered"] >= 10);
+    assert_eq!((counts["sent"], counts["dropped"], counts["connected"]), (0, 0, 0));
+    sensor.stop(0);
+    assert!(!sensor.rest.contains(told), "{}", sensor.rest);
+}
+
 #[cfg(feature = "nats")]
 mod nats {
     use std::process::Command;
 
     use super::*;
-    use crate::support::nats::{Message, Server, is_there};
-    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use crate::support::nats::{Message, Operator, Server, is_there};
+    use async_nats::ConnectOptions;
+    use serde_json::json;
 
     const STREAM: &str = "DGAWATCH";
 
@@ -291,52 +330,92 @@ mod nats {
             }
             let folder = TempDir::new().unwrap();
             let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-            let authority = certificates(folder.path());
+            certificates(folder.path());
             let tls = format!("tls {{ cert_file: {:?}, key_file: {:?} }}\n", path("cert.pem"), path("key.pem"));
             let users = "authorization { user: dgawatch, password: \"right one\" }\n";
-            let mut server = Server::at(4_223, &format!("{tls}{users}")).with("dgawatch", "right one", authority);
+            let options = ConnectOptions::with_user_and_password("dgawatch".to_owned(), "right one".to_owned());
+            let options = options.add_root_certificates(path("ca.pem").into());
+            let mut server = Server::at(4_223, &format!("{tls}{users}")).encrypted(options);
             server.start();
             server.make_stream(STREAM);
             fs::write(path("right"), "right one\n").unwrap();
             fs::write(path("wrong"), "wrong one\n").unwrap();
             let mut network = Network::new();
-            for (password, authority, is_taken) in
-                [("wrong", "ca.pem", false), ("right", "other.pem", false), ("right", "ca.pem", true)]
-            {
+            for (password, authority, refused) in [
+                ("wrong", "ca.pem", Some("authorization violation")),
+                ("right", "other.pem", Some("invalid peer certificate")),
+                ("right", "ca.pem", None),
+            ] {
                 let arguments = ["--family", "conficker-b", "--format", "json", "--nats", "tls://localhost:4223"];
                 let (password, authority, spool) = (path(password), path(authority), path("spool"));
                 let access = ["--nats-user", "dgawatch", "--nats-password-file", &password, "--stream-ca", &authority];
-                let mut sensor = Sensor::start(&[&arguments[..], &access, &["--spool", &spool]].concat());
+                let sensor = Sensor::start(&[&arguments[..], &access, &["--spool", &spool]].concat());
                 network.infect(0..5);
-                if is_taken {
-                    let counts = wait("nats", |counts| counts["waiting"] == 0 && counts["connected"] == 1);
-                    assert!(counts["found"] >= 20 && counts["sent"] >= 30, "{counts:?}");
-                } else {
-                    let counts = wait("nats", |counts| counts["failures"] > 1 && counts["offered"] >= 10);
-                    assert_eq!((counts["sent"], counts["connected"]), (0, 0));
-                    assert_eq!(server.messages(STREAM), []);
-                }
-                sensor.stop(0);
+                let_in(sensor, refused, &server, 20);
             }
         });
     }
 
-    /// Of an authority and of `localhost`, which it vouches for; and of another authority, which it does not.
-    fn certificates(folder: &Path) -> std::path::PathBuf {
-        let authority = || {
-            let mut params = CertificateParams::new(vec![]).unwrap();
-            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            let key = KeyPair::generate().unwrap();
-            (params.self_signed(&key).unwrap().pem(), Issuer::new(params, key))
-        };
-        let ((pem, issuer), (other, _)) = (authority(), authority());
-        let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
-        fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
-        fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
-        fs::write(folder.join("other.pem"), other).unwrap();
-        fs::write(folder.join("ca.pem"), pem).unwrap();
-        folder.join("ca.pem")
+    /// Credentials files of users that may publish and hear who takes it, and a certificate of the sensor's own: of somebody else's
+    /// user, of one whose time is over, without the certificate, and as it should be.
+    #[test]
+    fn credentials_and_certificates() {
+        in_namespace("nats::credentials_and_certificates", || {
+            if !is_there() {
+                return;
+            }
+            let folder = TempDir::new().unwrap();
+            let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+            certificates(folder.path());
+            let files = ["cert.pem", "key.pem", "ca.pem"].map(path);
+            let tls =
+                format!("tls {{ cert_file: {:?}, key_file: {:?}, ca_file: {:?}, verify: true }}\n", files[0], files[1], files[2]);
+            let (ours, theirs) = (Operator::new(), Operator::new());
+            let options = ConnectOptions::with_credentials(&ours.user(&json!({}), None)).unwrap();
+            let options = options.add_root_certificates(path("ca.pem").into());
+            let options = options.add_client_certificate(path("own.pem").into(), path("own.key").into());
+            let mut server = Server::at(4_223, &format!("{tls}{}", ours.config())).encrypted(options);
+            server.start();
+            server.make_stream(STREAM);
+            let least = json!({ "pub": { "allow": ["dgawatch.events"] }, "sub": { "allow": ["_INBOX.>"] } });
+            for (name, credentials) in [
+                ("theirs", theirs.user(&least, None)),
+                ("over", ours.user(&least, Some(1_700_000_000))),
+                ("right", ours.user(&least, None)),
+            ] {
+                fs::write(path(name), credentials).unwrap();
+            }
+            let mut network = Network::new();
+            for (credentials, shows, refused) in [
+                ("theirs", true, Some("authorization violation")),
+                ("over", true, Some("authorization violation")),
+                ("right", false, Some("fatal alert")),
+                ("right", true, None),
+            ] {
+                let arguments = ["--family", "conficker-b", "--format", "json", "--nats", "tls://localhost:4223"];
+                let (credentials, authority, spool) = (path(credentials), path("ca.pem"), path("spool"));
+                let access = ["--nats-credentials", &credentials, "--stream-ca", &authority, "--spool", &spool];
+                let own = [path("own.pem"), path("own.key")];
+                let own = ["--stream-cert", &own[0], "--stream-key", &own[1]];
+                let sensor = Sensor::start(&[&arguments[..], &access, if shows { &own } else { &[] }].concat());
+                network.infect(0..5);
+                let_in(sensor, refused, &server, 30);
+            }
+        });
+    }
+
+    /// A sensor that is refused for a reason, or has what it and `found` records before it told taken.
+    #[track_caller]
+    fn let_in(mut sensor: Sensor, refused: Option<&str>, server: &Server, found: u64) {
+        if let Some(why) = refused {
+            kept_out(sensor, "nats", why);
+            assert_eq!(server.messages(STREAM), []);
+            return;
+        }
+        let counts = wait("nats", |counts| counts["offered"] >= 10 && counts["waiting"] == 0 && counts["connected"] == 1);
+        assert!(counts["found"] >= found && counts["sent"] >= found + 10, "{counts:?}");
+        sensor.stop(0);
+        assert!(server.messages(STREAM).len() as u64 >= found + 10);
     }
 
     /// What is refused before anything is opened, each in a sentence.
@@ -366,55 +445,187 @@ mod nats {
     }
 }
 
-/// librdkafka's mock cluster.
+/// librdkafka's mock cluster, and Tansu, a broker.
 #[cfg(feature = "kafka")]
 mod kafka {
     use super::*;
-    use crate::support::kafka::Cluster;
+    use crate::support::kafka::{Broker, Gate, PORT, Reader};
 
-    /// Each event once where nothing fails, with its key, in the partition of its key; and at least once where the cluster answers
-    /// nobody for a while.
+    const TOPIC: &str = "dgawatch";
+
+    /// The events of records, each at least once, with its key, in the partition of its key; the first `once` of them once.
+    #[track_caller]
+    fn events(records: &[Value], partitions: u64, once: usize) -> BTreeSet<String> {
+        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        for (place, record) in records.iter().enumerate() {
+            let (id, event) = parted(record["value"].as_str().unwrap());
+            assert_eq!(record["headers"]["id"], *id);
+            if !event.contains("daily_summary") {
+                assert_eq!(record["key"], key(&event));
+            }
+            let partition = crc32fast::hash(record["key"].as_str().unwrap().as_bytes()) as u64 % partitions;
+            assert_eq!(record["partition"], partition);
+            let before = told.insert(id, event.clone());
+            assert!(before.is_none_or(|before| place >= once && before == event));
+        }
+        told.into_values().filter(|event| !event.contains(r#""event":"evidence""#)).collect()
+    }
+
+    /// Each event once where nothing fails; and at least once where the brokers answer nobody for a while.
+    fn brokers_that_stop(reader: &Reader, signal: &dyn Fn(&str)) {
+        let folder = TempDir::new().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let (brokers, log) = (reader.brokers.join(","), path("log"));
+        let arguments = ["--family", "conficker-b", "--format", "json", "--kafka", &brokers];
+        let mut sensor = Sensor::start(&[&arguments[..], &["--spool", &path("spool"), "--events", &log]].concat());
+        let mut network = Network::new();
+        network.infect(0..100);
+        wait("kafka", |counts| counts["sent"] >= 200 && counts["waiting"] == 0);
+        let mut records: Vec<Value> = (0..200).map(|_| reader.next()).collect();
+        signal("-STOP");
+        network.infect(100..200);
+        wait("kafka", |counts| counts["offered"] >= 400 && counts["failures"] > 0);
+        assert!(wait("kafka", |_| true)["waiting"] >= 200);
+        signal("-CONT");
+        wait("kafka", |counts| counts["sent"] >= 400 && counts["waiting"] == 0);
+        let report = sensor.stop(0);
+        network.all_seen(&report);
+        thread::sleep(Duration::from_secs(1));
+        records.extend(reader.rest());
+        assert_eq!(events(&records, reader.partitions, 200), lines(Path::new(&log)).into_iter().collect());
+    }
+
     #[test]
     fn a_cluster_that_stops() {
         in_namespace("kafka::a_cluster_that_stops", || {
-            let Some(cluster) = Cluster::start("dgawatch") else { return };
+            let Some(cluster) = Reader::of_mock(TOPIC) else { return };
+            brokers_that_stop(&cluster, &|signal| cluster.signal(signal));
+        });
+    }
+
+    #[test]
+    fn a_broker_that_stops() {
+        in_namespace("kafka::a_broker_that_stops", || {
+            let Some(mut broker) = Broker::at(PORT) else { return };
+            broker.start();
+            let reader = Reader::of(TOPIC, &["bootstrap.servers=127.0.0.1:9092"]);
+            brokers_that_stop(&reader, &|signal| broker.signal(signal));
+        });
+    }
+
+    /// The broker is killed and comes back without its topic, which is made later: what was not taken before is taken then.
+    #[test]
+    fn a_broker_that_is_killed() {
+        in_namespace("kafka::a_broker_that_is_killed", || {
+            let Some(mut broker) = Broker::at(PORT) else { return };
+            broker.start();
+            let told = ["bootstrap.servers=127.0.0.1:9092"];
+            let reader = Reader::of(TOPIC, &told);
             let folder = TempDir::new().unwrap();
             let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-            let (brokers, log) = (cluster.brokers.join(","), path("log"));
-            let arguments = ["--family", "conficker-b", "--format", "json", "--kafka", &brokers];
-            let mut sensor = Sensor::start(&[&arguments[..], &["--spool", &path("spool"), "--events", &log]].concat());
+            let (spool, log) = (path("spool"), path("log"));
+            let arguments = ["--family", "conficker-b", "--format", "json", "--kafka", "localhost:9092"];
+            let mut sensor = Sensor::start(&[&arguments[..], &["--spool", &spool, "--events", &log]].concat());
             let mut network = Network::new();
-            network.infect(0..100);
-            wait("kafka", |counts| counts["sent"] >= 200 && counts["waiting"] == 0);
-            let mut records: Vec<Value> = (0..200).map(|_| cluster.next()).collect();
-            cluster.signal("-STOP");
-            network.infect(100..200);
-            wait("kafka", |counts| counts["offered"] >= 400 && counts["failures"] > 0);
-            assert!(wait("kafka", |_| true)["waiting"] >= 200);
-            cluster.signal("-CONT");
-            wait("kafka", |counts| counts["sent"] >= 400 && counts["waiting"] == 0);
+            network.infect(0..50);
+            wait("kafka", |counts| counts["sent"] >= 100 && counts["waiting"] == 0);
+            let mut records: Vec<Value> = (0..100).map(|_| reader.next()).collect();
+            broker.kill();
+            network.infect(50..100);
+            wait("kafka", |counts| counts["waiting"] >= 100 && counts["failures"] > 0 && counts["connected"] == 0);
+            let line = sensor.line();
+            assert!(line.starts_with("dgawatch: kafka localhost:9092: ") && line.contains("records wait in the spool"), "{line}");
+            drop(reader);
+            broker.start();
+            let failures = wait("kafka", |_| true)["failures"];
+            wait("kafka", |counts| counts["failures"] > failures + 1);
+            let reader = Reader::of(TOPIC, &told);
+            wait("kafka", |counts| counts["waiting"] == 0 && counts["connected"] == 1);
+            assert_eq!(sensor.line(), "dgawatch: kafka localhost:9092: records are taken again\n");
             let report = sensor.stop(0);
             network.all_seen(&report);
             thread::sleep(Duration::from_secs(1));
-            records.extend(cluster.rest());
-            let mut told: BTreeMap<String, String> = BTreeMap::new();
-            for (place, record) in records.iter().enumerate() {
-                let value = record["value"].as_str().unwrap();
-                let (id, event) = parted(value);
-                assert_eq!(record["headers"]["id"], *id);
-                if !event.contains("daily_summary") {
-                    assert_eq!(record["key"], key(&event));
-                }
-                let partition = crc32fast::hash(record["key"].as_str().unwrap().as_bytes()) as u64 % cluster.partitions;
-                assert_eq!(record["partition"], partition);
-                let before = told.insert(id, event.clone());
-                assert!(before.is_none_or(|before| place >= 200 && before == event));
-            }
-            let told: BTreeSet<&str> =
-                told.values().map(String::as_str).filter(|event| !event.contains(r#""event":"evidence""#)).collect();
-            let log = lines(Path::new(&log));
-            assert_eq!(told, log.iter().map(String::as_str).collect());
+            records.extend(reader.rest());
+            assert_eq!(events(&records, reader.partitions, 100), lines(Path::new(&log)).into_iter().collect());
         });
+    }
+
+    /// TLS and each way to log in: with a wrong password, with a certificate of somebody else's, and as it should be. librdkafka reads
+    /// it by the same gate.
+    #[test]
+    fn encrypted_and_known() {
+        in_namespace("kafka::encrypted_and_known", || {
+            let Some(mut broker) = Broker::at(9_093) else { return };
+            broker.start();
+            let folder = TempDir::new().unwrap();
+            let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+            certificates(folder.path());
+            let _gate = Gate::open(&broker, folder.path(), false, Some(("dgawatch", "right one")));
+            let login = ["sasl.mechanism=SCRAM-SHA-256", "sasl.username=dgawatch", "sasl.password=right one"];
+            let authority = format!("ssl.ca.location={}", path("ca.pem"));
+            let told = [&["bootstrap.servers=127.0.0.1:9093", "security.protocol=SASL_SSL", &authority][..], &login].concat();
+            let reader = Reader::of(TOPIC, &told);
+            fs::write(path("right"), "right one\n").unwrap();
+            fs::write(path("wrong"), "wrong one\n").unwrap();
+            let mut network = Network::new();
+            for (mechanism, password, authority, refused) in [
+                ("scram-sha-256", "wrong", "ca.pem", Some("SaslAuthenticationFailed")),
+                ("plain", "wrong", "ca.pem", Some("SaslAuthenticationFailed")),
+                ("scram-sha-256", "right", "other.pem", Some("invalid peer certificate")),
+                ("scram-sha-256", "right", "ca.pem", None),
+                ("scram-sha-512", "right", "ca.pem", None),
+                ("plain", "right", "ca.pem", None),
+            ] {
+                let (password, authority) = (path(password), path(authority));
+                let access = ["--kafka-tls", "--stream-ca", &authority, "--kafka-sasl-mechanism", mechanism];
+                let login = ["--kafka-sasl-user", "dgawatch", "--kafka-password-file", &password];
+                let_in(&mut network, &reader, &[&access[..], &login].concat(), &path("spool"), refused);
+            }
+        });
+    }
+
+    /// A broker that asks for a certificate of the sensor's own.
+    #[test]
+    fn a_certificate_of_our_own() {
+        in_namespace("kafka::a_certificate_of_our_own", || {
+            let Some(mut broker) = Broker::at(9_093) else { return };
+            broker.start();
+            let folder = TempDir::new().unwrap();
+            let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+            certificates(folder.path());
+            let _gate = Gate::open(&broker, folder.path(), true, None);
+            let files = [("ca", "ca.pem"), ("certificate", "own.pem"), ("key", "own.key")];
+            let files = files.map(|(what, file)| format!("ssl.{what}.location={}", path(file)));
+            let told = ["bootstrap.servers=127.0.0.1:9093", "security.protocol=SSL", &files[0], &files[1], &files[2]];
+            let reader = Reader::of(TOPIC, &told);
+            let mut network = Network::new();
+            let [authority, certificate, key] = ["ca.pem", "own.pem", "own.key"].map(path);
+            let access = ["--kafka-tls", "--stream-ca", &authority];
+            let_in(&mut network, &reader, &access, &path("spool"), Some("peer closed connection"));
+            let own = [&access[..], &["--stream-cert", &certificate, "--stream-key", &key]].concat();
+            let_in(&mut network, &reader, &own, &path("spool"), None);
+        });
+    }
+
+    /// A sensor that is refused for a reason, or has what it and those before it told taken.
+    #[track_caller]
+    fn let_in(network: &mut Network, reader: &Reader, access: &[&str], spool: &str, refused: Option<&str>) {
+        let arguments = ["--family", "conficker-b", "--format", "json", "--kafka", "localhost:9093", "--spool", spool];
+        let mut sensor = Sensor::start(&[&arguments, access].concat());
+        network.infect(0..5);
+        if let Some(why) = refused {
+            kept_out(sensor, "kafka", why);
+            assert!(reader.rest().is_empty());
+            return;
+        }
+        let counts = wait("kafka", |counts| counts["offered"] >= 10 && counts["waiting"] == 0 && counts["connected"] == 1);
+        sensor.stop(0);
+        let records: Vec<Value> = (0..counts["sent"]).map(|_| reader.next()).collect();
+        assert!(counts["sent"] >= counts["found"] + 10);
+        events(&records, reader.partitions, records.len());
+        // What it tells at its end.
+        thread::sleep(Duration::from_millis(500));
+        reader.rest();
     }
 
     /// What is refused before anything is opened, each in a sentence.

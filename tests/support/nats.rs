@@ -10,6 +10,10 @@ use std::time::{Duration, Instant};
 
 use async_nats::ConnectOptions;
 use async_nats::jetstream::{self, stream};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use nkeys::KeyPair;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
@@ -59,10 +63,9 @@ impl Server {
         Self { folder, port, child: None, runtime, options: ConnectOptions::new(), scheme: "nats" }
     }
 
-    /// Has us connect with a password, and trust whom a file names.
-    pub fn with(mut self, user: &str, password: &str, authority: PathBuf) -> Self {
-        let options = ConnectOptions::with_user_and_password(user.to_owned(), password.to_owned());
-        self.options = options.add_root_certificates(authority);
+    /// Has us connect inside TLS, and otherwise as it is said.
+    pub fn encrypted(mut self, options: ConnectOptions) -> Self {
+        self.options = options;
         self.scheme = "tls";
         self
     }
@@ -127,5 +130,69 @@ impl Drop for Server {
             let _ = child.kill();
             let _ = child.wait();
         }
+    }
+}
+
+/// Who signs for users, in the way of NATS: an operator for its accounts, an account for its users.
+pub struct Operator {
+    operator: KeyPair,
+    account: KeyPair,
+    system: KeyPair,
+}
+
+impl Operator {
+    pub fn new() -> Self {
+        Self { operator: KeyPair::new_operator(), account: KeyPair::new_account(), system: KeyPair::new_account() }
+    }
+
+    /// What a server is to know: the operator, its account with JetStream, and the one of the system.
+    pub fn config(&self) -> String {
+        let everything = json!({
+            "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
+            "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
+        });
+        let mut nothing_stored = everything.clone();
+        for kind in ["mem_storage", "disk_storage", "streams", "consumer"] {
+            nothing_stored[kind] = json!(0);
+        }
+        let account =
+            |key: &KeyPair, limits: &Value| self.token(&self.operator, key, "account", json!({ "limits": limits }), None);
+        let operator = self.token(&self.operator, &self.operator, "operator", json!({}), None);
+        let (ours, system) = (account(&self.account, &everything), account(&self.system, &nothing_stored));
+        let (our_key, system_key) = (self.account.public_key(), self.system.public_key());
+        format!(
+            "operator: {operator}\nsystem_account: {system_key}\nresolver: MEMORY\n\
+             resolver_preload {{\n{our_key}: {ours}\n{system_key}: {system}\n}}\n"
+        )
+    }
+
+    /// The credentials file of a user with these permissions, until so many seconds after 1970.
+    pub fn user(&self, permissions: &Value, until: Option<u64>) -> String {
+        let user = KeyPair::new_user();
+        let mut claims = json!({ "subs": -1, "data": -1, "payload": -1, "pub": {}, "sub": {} });
+        claims.as_object_mut().unwrap().extend(permissions.as_object().unwrap().clone());
+        let token = self.token(&self.account, &user, "user", claims, until);
+        let seed = user.seed().unwrap();
+        format!(
+            "-----BEGIN NATS USER JWT-----\n{token}\n------END NATS USER JWT------\n\n\
+             -----BEGIN USER NKEY SEED-----\n{seed}\n------END USER NKEY SEED------\n"
+        )
+    }
+
+    /// A JWT with claims of version 2.
+    fn token(&self, signer: &KeyPair, about: &KeyPair, kind: &str, mut nats: Value, until: Option<u64>) -> String {
+        nats["type"] = kind.into();
+        nats["version"] = 2.into();
+        let key = about.public_key();
+        let mut claims =
+            json!({ "jti": key, "iat": 1_600_000_000, "iss": signer.public_key(), "name": kind, "sub": key, "nats": nats });
+        if let Some(until) = until {
+            claims["exp"] = until.into();
+        }
+        let head = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
+        let parts = [head, claims].map(|part| BASE64_URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = parts.join(".");
+        let signature = signer.sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }
 }

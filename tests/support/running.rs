@@ -14,6 +14,8 @@ use super::{names, printed};
 pub struct Sensor {
     pub child: Child,
     errors: BufReader<ChildStderr>,
+    /// What nobody had read of what it said, once it has ended.
+    pub rest: String,
 }
 
 /// However a test ends, its sensor does too.
@@ -35,7 +37,7 @@ impl Sensor {
     pub fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let errors = BufReader::new(child.stderr.take().unwrap());
-        let mut sensor = Self { child, errors };
+        let mut sensor = Self { child, errors, rest: String::new() };
         let mut said = String::new();
         while !said.ends_with("dgawatch: listening on watched\n") {
             let line = sensor.line();
@@ -67,9 +69,8 @@ impl Sensor {
     pub fn wait(&mut self, code: i32) -> Value {
         let mut out = String::new();
         self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-        let mut rest = String::new();
-        self.errors.read_to_string(&mut rest).unwrap();
-        assert_eq!(self.child.wait().unwrap().code(), Some(code), "{rest}");
+        self.errors.read_to_string(&mut self.rest).unwrap();
+        assert_eq!(self.child.wait().unwrap().code(), Some(code), "{}", self.rest);
         serde_json::from_str(&out).unwrap()
     }
 }

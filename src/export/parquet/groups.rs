@@ -1,8 +1,10 @@
 //! Files read back, a group of rows at a time. What is in them is not believed: a count sets no memory aside.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use parquet::basic::Type as Physical;
 use parquet::column::page::{Page, PageMetadata, PageReader};
@@ -21,15 +23,66 @@ const MOST_OCTETS: u64 = 4 << 30;
 const MOST_ROWS: i64 = 1 << 20;
 const MOST_VALUES: u64 = 1 << 25;
 
+/// How long a group, or what a file says of itself, may take: honest ones take seconds at most. The crate passes over lists of flags
+/// that it does not know one flag at a time, two thousand million in six octets: some megabytes keep it busy for weeks.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A group: its rows, and their columns.
+type Group = (usize, Vec<Column>);
+
 /// Reads the groups of a file that has this schema, in this version.
 ///
 /// # Errors
-/// When the file is not like that, or `take` refuses a group.
+/// When the file is not like that, takes too long, or `take` refuses a group.
 pub(super) fn read(
+    path: &Path,
+    text: &'static str,
+    said: (&'static str, &'static str),
+    take: &mut dyn FnMut(usize, Vec<Column>) -> Result<(), String>,
+) -> Result<(), String> {
+    read_within(PATIENCE, path, text, said, take)
+}
+
+/// The same in so much time for each step. Nobody can stop a thread: one that takes longer goes on until the program ends.
+pub(super) fn read_within(
+    patience: Duration,
+    path: &Path,
+    text: &'static str,
+    said: (&'static str, &'static str),
+    take: &mut dyn FnMut(usize, Vec<Column>) -> Result<(), String>,
+) -> Result<(), String> {
+    let ((ask, asked), (give, given)) = (channel(), channel());
+    let path = path.to_owned();
+    let work = move || {
+        let end = read_asked(&path, text, said, &asked, &give).map(|()| None);
+        // Whoever gave up does not hear it.
+        let _ = give.send(end);
+    };
+    let reader = thread::Builder::new().name("parquet".to_owned()).spawn(work);
+    reader.map_err(|error| format!("cannot be read: no thread can be started: {error}"))?;
+    loop {
+        // One at a time, so that no more is in memory. A reader that has ended has said why.
+        let _ = ask.send(());
+        match given.recv_timeout(patience) {
+            Ok(Ok(Some((rows, columns)))) => take(rows, columns)?,
+            Ok(end) => return end.map(drop),
+            Err(RecvTimeoutError::Timeout) => {
+                return Err(format!("takes longer than {} seconds to read: it is damaged", patience.as_secs()));
+            }
+            // Damage makes the crate panic here and there, in decoders that are not ours to mend: its thread ends then, and
+            // nothing else was touched.
+            Err(RecvTimeoutError::Disconnected) => return Err("cannot be read: it is damaged".to_owned()),
+        }
+    }
+}
+
+/// Gives a group whenever it is asked, until there are none.
+fn read_asked(
     path: &Path,
     text: &str,
     (key, version): (&str, &str),
-    take: &mut dyn FnMut(usize, Vec<Column>) -> Result<(), String>,
+    asked: &Receiver<()>,
+    give: &Sender<Result<Option<Group>, String>>,
 ) -> Result<(), String> {
     let damaged = |error: ParquetError| format!("cannot be read: {error}");
     let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
@@ -51,16 +104,17 @@ pub(super) fn read(
     }
     let expected = SchemaDescriptor::new(schema(text));
     let places = places(&expected, of_file.schema_descr())?;
-    for group in 0..reader.num_row_groups() {
+    let mut groups = 0..reader.num_row_groups();
+    while asked.recv().is_ok() {
+        let Some(group) = groups.next() else { return Ok(()) };
         let rows = reader.metadata().row_group(group).num_rows();
         if !(0..=MOST_ROWS).contains(&rows) {
             return Err(format!("has a group of {rows} rows: at most {MOST_ROWS} are read"));
         }
-        // Damage makes the crate panic here and there, in decoders that are not ours to mend: what it has read is dropped then,
-        // and nothing else was touched.
-        let read = catch_unwind(AssertUnwindSafe(|| read_group(&reader, group, &expected, &places)));
-        let read = read.map_err(|_| "cannot be read: it is damaged".to_owned())?;
-        take(rows as usize, read.map_err(damaged)?)?;
+        let read = read_group(&reader, group, &expected, &places).map_err(damaged)?;
+        if give.send(Ok(Some((rows as usize, read)))).is_err() {
+            break;
+        }
     }
     Ok(())
 }

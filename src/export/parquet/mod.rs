@@ -166,7 +166,7 @@ const DEEPEST: usize = 2;
 fn read_all<R: rows::Fields>(
     path: &Path,
     kind: &str,
-    text: &str,
+    text: &'static str,
     take: &mut dyn FnMut(R) -> Result<(), String>,
 ) -> Result<(), String> {
     let below = path.join(kind);

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::panic;
+use std::time::Duration;
 
 use super::*;
 use crate::decode::Transport;
@@ -175,4 +176,21 @@ fn damage_is_an_error_and_no_panic() {
         }
     }
     assert!(refused > 500 && changed > 5, "{refused} {changed}");
+}
+
+/// What a file says of itself may hold lists without end in a few octets: here four of two thousand million flags each, which
+/// the crate takes to be of no octets, in a field that it does not know. That takes it many seconds; thousands would fit as well.
+#[test]
+fn a_file_that_would_take_for_ever() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("file.parquet");
+    // In Thrift's compact protocol: field 15, a list (9) of 4 lists (9), of 2^31 - 1 flags (1) each; and the end.
+    let mut footer = vec![0xF9, 0x49];
+    (0..4).for_each(|_| footer.extend([0xF1, 0xFF, 0xFF, 0xFF, 0xFF, 0x07]));
+    footer.push(0);
+    let length = (footer.len() as u32).to_le_bytes();
+    fs::write(&file, [&b"PAR1"[..], &footer, &length, b"PAR1"].concat()).unwrap();
+    let patience = Duration::from_millis(100);
+    let read = groups::read_within(patience, &file, EVIDENCE, VERSION, &mut |_, _| panic!("there are no rows"));
+    assert_eq!(read, Err("takes longer than 0 seconds to read: it is damaged".to_owned()));
 }

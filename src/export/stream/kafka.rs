@@ -2,14 +2,15 @@
 //! replicas that are in step.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rskafka::BackoffConfig;
 use rskafka::client::error::{Error, ProtocolError};
 use rskafka::client::partition::{Compression, PartitionClient, UnknownTopicHandling};
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rskafka::record::Record;
+use rskafka::{BackoffConfig, ConnectionError};
 
 use super::link::{Fate, Outcome, Outgoing};
 use crate::export::SyslogTls;
@@ -122,8 +123,8 @@ impl KafkaLink {
         if let Some(sasl) = &self.sasl {
             builder = builder.sasl_config(sasl.clone());
         }
-        let client = builder.build().await.map_err(|error| error.to_string())?;
-        let topics = client.list_topics().await.map_err(|error| error.to_string())?;
+        let client = builder.build().await.map_err(|error| sentence(&error))?;
+        let topics = client.list_topics().await.map_err(|error| sentence(&error))?;
         let topic = topics.into_iter().find(|topic| topic.name == self.topic);
         let partitions: Vec<_> = topic.into_iter().flat_map(|topic| topic.partitions).map(|number| (number, None)).collect();
         if partitions.is_empty() {
@@ -165,13 +166,23 @@ impl KafkaLink {
                 if is_too_large(&error) && batch.len() == 1 {
                     return Outcome { fates: vec![Fate::Refused], failure: None };
                 }
-                let failure = Some(error.to_string());
+                let failure = Some(sentence(&error));
                 self.connected = None;
                 return Outcome { fates: vec![], failure };
             }
         }
         Outcome { fates: vec![Fate::Taken; batch.len()], failure: None }
     }
+}
+
+/// What went wrong, without how often it was tried, and without the page of a manual that rustls names.
+fn sentence(error: &Error) -> String {
+    let cause = match error {
+        Error::RetryFailed(tried) | Error::Connection(ConnectionError::RetryFailed(tried)) => tried.source(),
+        _ => None,
+    };
+    let text = cause.map_or_else(|| error.to_string(), ToString::to_string);
+    text.split_once(": https://").map_or(text.as_str(), |(before, _)| before).to_owned()
 }
 
 fn is_too_large(error: &Error) -> bool {

@@ -76,7 +76,9 @@ impl NatsLink {
             options = options.require_tls(true).tls_client_config(client);
         }
         if let Some(text) = credentials {
-            options = options.credentials(text).map_err(|error| format!("nats: the credentials do not do: {error}"))?;
+            // It is read by its lines, of which the last may lack its end.
+            let whole = options.credentials(&format!("{text}\n"));
+            options = whole.map_err(|error| format!("nats: the credentials do not do: {error}"))?;
         }
         if let Some((user, password)) = user {
             options = options.user_and_password(user.clone(), password.clone());
