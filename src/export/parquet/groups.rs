@@ -19,7 +19,7 @@ use super::columns::{Column, Values, columns, schema};
 /// The longest file that is read, in octets.
 const MOST_OCTETS: u64 = 4 << 30;
 
-/// Rows of a group, and values of one of its columns, that are read at most: far more than is written.
+/// Rows of a group, and values of all its columns, that are read at most: more than is written.
 const MOST_ROWS: i64 = 1 << 20;
 const MOST_VALUES: u64 = 1 << 25;
 
@@ -127,7 +127,9 @@ fn read_group(
     places: &[usize],
 ) -> Result<Vec<Column>> {
     let group = reader.get_row_group(group)?;
+    let rows = group.metadata().num_rows() as usize;
     let mut read = columns(expected);
+    let mut left = MOST_VALUES;
     for (column, place) in read.iter_mut().zip(places) {
         let of_file = group.metadata().column(*place);
         // It panics at these, and would tell so.
@@ -135,9 +137,10 @@ fn read_group(
         if offsets.iter().any(|offset| *offset < 0) {
             return Err(ParquetError::General("a column begins before the file".to_owned()));
         }
-        let pages = Bounded { pages: group.get_column_page_reader(*place)?, left: MOST_VALUES };
+        let pages = Bounded { pages: group.get_column_page_reader(*place)?, left };
         let descriptor = reader.metadata().file_metadata().schema_descr().column(*place);
-        fill(column, get_column_reader(descriptor, Box::new(pages)), group.metadata().num_rows() as usize)?;
+        fill(column, get_column_reader(descriptor, Box::new(pages)), rows)?;
+        left = left.saturating_sub(column.definition.len().max(rows) as u64);
     }
     Ok(read)
 }
@@ -189,7 +192,7 @@ fn fill(column: &mut Column, reader: ColumnReader, rows: usize) -> Result<()> {
     if records == rows { Ok(()) } else { Err(ParquetError::General(format!("a column ends after {records} of {rows} rows"))) }
 }
 
-/// Pages of a column, up to so many values: a few octets can claim billions.
+/// Pages of a column, up to as many values as are left for it: a few octets can claim billions.
 struct Bounded {
     pages: Box<dyn PageReader>,
     left: u64,
@@ -208,7 +211,7 @@ impl PageReader for Bounded {
         let page = self.pages.get_next_page()?;
         if let Some(page) = &page {
             let left = self.left.checked_sub(page.num_values().into());
-            self.left = left.ok_or_else(|| ParquetError::General(format!("a column has more than {MOST_VALUES} values")))?;
+            self.left = left.ok_or_else(|| ParquetError::General(format!("a group has more than {MOST_VALUES} values")))?;
         }
         Ok(page)
     }
