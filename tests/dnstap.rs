@@ -334,18 +334,27 @@ fn a_resolver_that_asks_on() {
 fn encrypted_dns_on_a_wire() {
     let (mut packets, mut expected) = (vec![], HashMap::new());
     for (client, server) in [("192.0.2.7", RESOLVER), ("2001:db8::7", "2001:db8::53")] {
-        for (is_tcp, port, outcome) in [
-            (true, 853, "dns_tls"),
-            (false, 853, "dns_quic"),
-            (false, 784, "dns_quic"),
-            (false, 8_853, "dns_quic"),
-            (true, 784, "not_dns"),
-            (true, 443, "not_dns"),
-            (false, 443, "not_dns"),
+        // Version 1, version 2, which numbers kinds anew, and an offer of versions; behind the first octet of an Initial packet.
+        let initial = |first: u8, version: u32| [&[first][..], &version.to_be_bytes(), &[8; 55]].concat();
+        let (one, two, none) = (initial(0xC3, 1), initial(0xD0, 0x6B33_43CF), initial(0xC0, 0));
+        let (syn, data, short) = (2, 0x18, vec![0x40; 60]);
+        for (port, outcome, answered, flags, payload) in [
+            (853, "dns_tls", "dns_tls", Some(data), &short),
+            (853, "dns_tls_start", "dns_tls_start", Some(syn), &vec![]),
+            (853, "dns_tls", "dns_tls", Some(syn | 16), &vec![]),
+            (853, "dns_quic", "dns_quic", None, &short),
+            (853, "dns_quic_start", "dns_quic", None, &one),
+            (784, "dns_quic_start", "dns_quic", None, &two),
+            (784, "dns_quic", "dns_quic", None, &initial(0xD0, 1)),
+            (8_853, "dns_quic", "dns_quic", None, &none),
+            (8_853, "dns_quic", "dns_quic", None, &vec![0xC0; 4]),
+            (784, "not_dns", "not_dns", Some(data), &short),
+            (443, "not_dns", "not_dns", Some(syn), &vec![]),
+            (443, "not_dns", "not_dns", None, &one),
         ] {
             let (client, server) = (at(client, 40_000), at(server, port));
-            for (from, to) in [(client, server), (server, client)] {
-                let packet = if is_tcp { tcp(from, to, 1, 0x18, &[0x17; 60]) } else { udp(from, to, &[0x40; 60]) };
+            for (from, to, outcome) in [(client, server, outcome), (server, client, answered)] {
+                let packet = flags.map_or_else(|| udp(from, to, payload), |flags| tcp(from, to, 1, flags, payload));
                 let version = if from.is_ipv4() { 4 } else { 41 };
                 let tunnel = ip(at("198.51.100.1", 0).ip(), at("198.51.100.2", 0).ip(), version, packet.clone());
                 for frame in [ethernet(&[], &packet), ethernet(&[(0x8100, 7)], &packet), ethernet(&[], &tunnel)] {
@@ -360,14 +369,14 @@ fn encrypted_dns_on_a_wire() {
     fs::write(&path, USUAL.file(&packets)).unwrap();
     let path = path.to_str().unwrap();
     let outcomes = &replay(&[path])["packets"]["outcomes"];
-    assert_eq!(outcomes.as_object().unwrap().values().filter(|count| **count != 0).count(), 3, "{outcomes}");
+    assert_eq!(outcomes.as_object().unwrap().values().filter(|count| **count != 0).count(), 5, "{outcomes}");
     for (outcome, count) in expected {
         assert_eq!(outcomes[outcome], count, "{outcome}");
     }
     let (_, err) = printed(&dgawatch(&["replay", "--quiet", "--strict", path]), 1);
     assert!(err.contains("--strict"), "{err}");
     let own = &replay(&["--port", "853", path])["packets"]["outcomes"];
-    assert_eq!((&own["dns_tls"], &own["dns_tcp"]), (&Value::from(0), &Value::from(12)), "{own}");
+    assert_eq!([&own["dns_tls_start"], &own["dns_tls"], &own["dns_tcp"]], [0, 0, 36].map(Value::from).each_ref(), "{own}");
 }
 
 #[cfg(feature = "live")]

@@ -150,6 +150,7 @@ fn parquet_files_of_this_version() {
         habit: None,
         habit_names: None,
         habit_pace: None,
+        masking: None,
     };
     for (name, rows) in [("one", 1..2), ("several", 1..12)] {
         let place = tempfile::tempdir().unwrap();

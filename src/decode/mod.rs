@@ -301,9 +301,9 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
             Ok(Datagram { addresses, source_port, destination_port, payload: &payload[..length.min(payload.len())] })
         }
         UDP if tunnel::on_port(destination_port).is_none() && tunnel::on_port(source_port).is_none() => {
-            Err(Some(not_dns(false, source_port, destination_port)))
+            Err(Some(not_dns(false, source_port, destination_port, data)))
         }
-        TCP if !config.is_dns(source_port, destination_port) => Err(Some(not_dns(true, source_port, destination_port))),
+        TCP if !config.is_dns(source_port, destination_port) => Err(Some(not_dns(true, source_port, destination_port, data))),
         _ => Err(None),
     }
 }
@@ -335,14 +335,38 @@ const TLS_PORT: u16 = 853;
 /// DNS over QUIC (RFC 9250), and before that was one (draft-ietf-dprive-dnsoquic): 784, 8853.
 const QUIC_PORTS: [u16; 3] = [TLS_PORT, 784, 8853];
 
-/// What TCP or UDP without a DNS port is: encrypted DNS by its port, as far as that tells, or none.
+/// What TCP or UDP without a DNS port is: encrypted DNS by its port, as far as that tells, or none. `data` begins with the
+/// header that has the ports.
 #[inline]
-fn not_dns(tcp: bool, source: u16, destination: u16) -> Outcome {
+fn not_dns(tcp: bool, source: u16, destination: u16, data: &[u8]) -> Outcome {
     if tcp {
-        return if source == TLS_PORT || destination == TLS_PORT { Outcome::DnsTls } else { Outcome::NotDns };
+        return match source == TLS_PORT || destination == TLS_PORT {
+            true if starts_connection(data) => Outcome::DnsTlsStart,
+            true => Outcome::DnsTls,
+            false => Outcome::NotDns,
+        };
     }
     let is = |port: u16| QUIC_PORTS.contains(&port);
-    if is(source) || is(destination) { Outcome::DnsQuic } else { Outcome::NotDns }
+    match is(source) || is(destination) {
+        true if is(destination) && starts_quic(data) => Outcome::DnsQuicStart,
+        true => Outcome::DnsQuic,
+        false => Outcome::NotDns,
+    }
+}
+
+/// A SYN that acknowledges nothing (RFC 9293 §3.5).
+fn starts_connection(segment: &[u8]) -> bool {
+    const SYN: u8 = 2;
+    const ACK: u8 = 16;
+    segment.get(13).is_some_and(|flags| flags & (SYN | ACK) == SYN)
+}
+
+/// An Initial packet (RFC 9000 §17.2.2; RFC 9369 §3.2, which numbers kinds of packets anew).
+fn starts_quic(datagram: &[u8]) -> bool {
+    const VERSION_2: [u8; 4] = [0x6B, 0x33, 0x43, 0xCF];
+    let Some(&[first, ref version @ ..]) = datagram.get(8..).and_then(<[u8]>::first_chunk::<5>) else { return false };
+    // A version of 0 negotiates one.
+    first & 0xF0 == if *version == VERSION_2 { 0xD0 } else { 0xC0 } && *version != [0; 4]
 }
 
 /// A number of 16 bits in network byte order.

@@ -20,9 +20,13 @@ pub enum Outcome {
     Dnstap,
     /// In a tunnel that is not opened: nested too deep, encrypted, or to stay closed.
     Encapsulated,
-    /// TCP to or from the port of DNS over TLS, which cannot be read.
+    /// TCP that asks for a connection of DNS over TLS, which cannot be read.
+    DnsTlsStart,
+    /// All else to or from its port.
     DnsTls,
-    /// UDP to or from a port of DNS over QUIC, which cannot be read.
+    /// UDP with what a client begins a connection of DNS over QUIC with, which cannot be read.
+    DnsQuicStart,
+    /// All else to or from its ports.
     DnsQuic,
     /// IP without DNS.
     NotDns,
@@ -38,7 +42,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// All, in the order of reports.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::DnsQuery,
         Self::DnsResponse,
         Self::DnsBadQuestion,
@@ -47,7 +51,9 @@ impl Outcome {
         Self::Fragment,
         Self::Dnstap,
         Self::Encapsulated,
+        Self::DnsTlsStart,
         Self::DnsTls,
+        Self::DnsQuicStart,
         Self::DnsQuic,
         Self::NotDns,
         Self::NotIp,
@@ -67,7 +73,9 @@ impl Outcome {
             Self::Fragment => "fragment",
             Self::Dnstap => "dnstap",
             Self::Encapsulated => "encapsulated",
+            Self::DnsTlsStart => "dns_tls_start",
             Self::DnsTls => "dns_tls",
+            Self::DnsQuicStart => "dns_quic_start",
             Self::DnsQuic => "dns_quic",
             Self::NotDns => "not_dns",
             Self::NotIp => "not_ip",
@@ -86,8 +94,10 @@ impl Outcome {
             Self::DnsBadQuestion => Some("DNS messages whose question cannot be read"),
             Self::DnsShort => Some("packets on a DNS port too short for DNS"),
             Self::Encapsulated => Some("packets in a tunnel that was not opened"),
-            Self::DnsTls => Some("packets of DNS over TLS"),
-            Self::DnsQuic => Some("packets of DNS over QUIC"),
+            Self::DnsTlsStart => Some("beginnings of connections of DNS over TLS"),
+            Self::DnsTls => Some("further packets of DNS over TLS"),
+            Self::DnsQuicStart => Some("beginnings of connections of DNS over QUIC"),
+            Self::DnsQuic => Some("further packets of DNS over QUIC"),
             Self::Short => Some("packets cut inside their headers"),
             Self::Malformed => Some("packets with contradictory headers"),
             Self::UnknownLink => Some("packets of a link type that is not read"),

@@ -170,7 +170,7 @@ impl Walk<'_> {
             IpNumber::TCP => {
                 let end = match (u16_at(data, 0)?, u16_at(data, 2)?) {
                     (source, destination) if self.config.is_dns(source, destination) => End::Segment(packet),
-                    (source, destination) => End::Nothing(super::not_dns(true, source, destination)),
+                    (source, destination) => End::Nothing(super::not_dns(true, source, destination, data)),
                 };
                 return Ok(Step::End(end));
             }
@@ -206,7 +206,7 @@ impl Walk<'_> {
         // The receiver's port counts most; answers of some tunnels come from it.
         let tunnel = tunnel::on_port(destination_port).or_else(|| tunnel::on_port(source_port));
         if !is_dns && tunnel.is_none() {
-            return Err(super::not_dns(false, source_port, destination_port));
+            return Err(super::not_dns(false, source_port, destination_port, data));
         }
         let start = header.slice().len();
         let payload = match usize::from(header.length()) {
