@@ -132,7 +132,11 @@ impl Walk {
 
 /// A plain name. It may be another than was read before: pointers may lead into the header, of which a part is changed.
 fn text(name: &dns_parser::Name<'_>) -> Option<String> {
-    let text = name.to_string().to_ascii_lowercase();
+    let mut text = name.to_string().to_ascii_lowercase();
+    // It ends the last label with a dot where a pointer leads from there to the root.
+    if text.ends_with('.') {
+        text.pop();
+    }
     let plain = text.split('.').all(|label| label.bytes().all(is_plain));
     plain.then(|| if text.is_empty() { ".".to_owned() } else { text })
 }

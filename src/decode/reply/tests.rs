@@ -125,6 +125,8 @@ fn what_responses_say() {
     check(&message(OK, [&[a(b"\x01c\x03com\x00", 3), alias(b, c), alias(ASKED, b)], &[], &[]]), true, "[192.0.2.3] 0 60 []");
     check(&message(OK, [&[alias(ASKED, b)], &[], &[]]), true, "Nothing");
     check(&message(OK, [&[alias(ASKED, b), alias(b, ASKED)], &[], &[]]), true, "Nothing");
+    // A pointer to the root, behind the last label: no other name.
+    check(&message(OK, [&[a(b"\x01a\x03com\xC0\x12", 9)], &[], &[]]), true, "[192.0.2.9] 0 300 []");
     // About another name.
     check(&message(OK, [&[a(b, 3)], &[], &[]]), true, "Nothing");
     // What dns-parser refuses: types and classes that it does not know, addresses of another length, odd names.
