@@ -43,6 +43,7 @@ pub use self::tunnel::Tunnel;
 
 use etherparse::IpNumber;
 
+use self::stream::{ACK, SYN};
 use self::walk::{Datagram, End, Layer};
 use crate::day::Timestamp;
 use crate::name::MAX_OCTETS;
@@ -356,8 +357,6 @@ fn not_dns(tcp: bool, source: u16, destination: u16, data: &[u8]) -> Outcome {
 
 /// A SYN that acknowledges nothing (RFC 9293 §3.5).
 fn starts_connection(segment: &[u8]) -> bool {
-    const SYN: u8 = 2;
-    const ACK: u8 = 16;
     segment.get(13).is_some_and(|flags| flags & (SYN | ACK) == SYN)
 }
 

@@ -5,9 +5,8 @@
 //! not many instructions apart and it does not have to guess which way to go by what it waits for: so places are worked out
 //! for some hits together, then read together, and nothing is decided by what was read before the next step.
 
-use std::hint::black_box;
-
 use super::{Hit, Key, Ledger};
+use crate::watchlist::touch;
 
 /// Hits that are made ready together.
 pub(super) const AHEAD: usize = 32;
@@ -32,21 +31,19 @@ impl Ledger {
         for (asked, (_, name)) in asked.iter_mut().zip(hashes) {
             *asked = self.popularity.place(*name);
         }
-        black_box(
-            asked.iter().flatten().fold(0, |all, ((family, _, index), askers)| all ^ u32::from(*family) ^ index ^ askers.all),
-        );
-        black_box(firsts.iter().fold(0, |all, first| all ^ self.rows.peek(*first)));
+        touch(asked.iter().flatten().map(|((family, _, index), askers)| (u32::from(*family) ^ index ^ askers.all) as u8));
+        touch(firsts.iter().map(|first| self.rows.peek(*first)));
         // One of four is second in its bucket, or later.
         let mut seconds = [0; AHEAD];
         for ((second, first), hit) in seconds.iter_mut().zip(firsts).zip(hits) {
             *second = self.rows.after(*first, &Key::of(hit));
         }
-        black_box(seconds[..hits.len()].iter().fold(0, |all, second| all ^ self.rows.peek(*second)));
+        touch(seconds[..hits.len()].iter().map(|second| self.rows.peek(*second)));
         let mut places = [None; AHEAD];
         for ((place, first), hit) in places.iter_mut().zip(firsts).zip(hits) {
             *place = self.rows.find_from(*first, &Key::of(hit));
         }
-        black_box(places.iter().flatten().fold(false, |all, place| all ^ self.rows.row(*place).1.peek()));
+        touch(places.iter().flatten().map(|place| self.rows.row(*place).1.peek().into()));
         places
     }
 }

@@ -2,8 +2,8 @@
 //! is being written to, and interfaces. And what resolvers say of messages themselves, by dnstap, in files and through sockets.
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
-//! unread end of a block goes in front of the next. Whoever wants several threads walks a block once to find where
-//! its last whole record ends, and gives the block away together with the layout as it was before.
+//! unread end of a block goes in front of the next. Whoever wants several threads has [`Capture::split`] find
+//! where its last whole record ends, and gives the block away together with the layout as it was before.
 
 mod ahead;
 mod capture;

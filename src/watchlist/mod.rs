@@ -43,6 +43,7 @@ pub use self::image::{Image, compile};
 pub use self::list::{Form, List};
 pub use self::name_set::NameSet;
 pub use self::names::Names;
+pub(crate) use self::pages::touch;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 

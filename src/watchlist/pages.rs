@@ -82,7 +82,7 @@ impl Memory for Part {
 ///
 /// A processor that misses its caches goes on with other loads, but finishes its stores in their order.
 #[inline(always)]
-pub(super) fn touch(octets: impl Iterator<Item = u8>) {
+pub(crate) fn touch(octets: impl Iterator<Item = u8>) {
     std::hint::black_box(octets.fold(0, |all, octet| all ^ octet));
 }
 

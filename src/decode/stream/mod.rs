@@ -33,9 +33,9 @@ use self::reader::Sink;
 use crate::day::Timestamp;
 
 const FIN: u8 = 1;
-const SYN: u8 = 2;
+pub(super) const SYN: u8 = 2;
 const RST: u8 = 4;
-const ACK: u8 = 16;
+pub(super) const ACK: u8 = 16;
 
 /// Who sent a segment to whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
