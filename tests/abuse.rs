@@ -7,15 +7,13 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use dgawatch::name::Name;
 use serde_json::Value;
 use support::captures::USUAL;
 use support::packets::{at, ethernet, message, udp};
-use support::{dgawatch, expect_file, printed, root};
+use support::{dgawatch, expect_file, printed, python};
 use tempfile::TempDir;
 
 const FORMATS: [&str; 4] = ["shadowserver", "intelmq", "xarf", "cef"];
@@ -282,7 +280,7 @@ for line in open(sys.argv[1]):
 fn the_libraries_agree() {
     let place = Place::new();
     for (format, library, script) in [("intelmq", "intelmq", READ_INTELMQ), ("xarf", "xarf", READ_XARF)] {
-        let Some(python) = python(library) else { continue };
+        let Some(python) = python(library, "its reports were not read by it") else { continue };
         for text in [subscribers(format, &["--suspects", "--reporter", REPORTER], 0).0, place.report(format)] {
             let path = place.path("rows");
             fs::write(&path, &text).unwrap();
@@ -297,19 +295,4 @@ fn the_libraries_agree() {
             }
         }
     }
-}
-
-/// A Python that has a library.
-fn python(library: &str) -> Option<PathBuf> {
-    let has = |python: &PathBuf| {
-        let import = Command::new(python).args(["-c", &format!("import {library}")]).stderr(Stdio::null()).status();
-        import.is_ok_and(|status| status.success())
-    };
-    let found = [root().join("target/python/bin/python3"), PathBuf::from("python3")].into_iter().find(has);
-    if found.is_none() {
-        let why = "its reports were not read by it: deploy/setup --tests";
-        // Not through the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stderr(), "WARNING: there is no Python with {library}, so {why}");
-    }
-    found
 }

@@ -10,9 +10,8 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use dgawatch::day::Timestamp;
 use dgawatch::dga::Catalog;
@@ -21,23 +20,10 @@ use dgawatch::ledger::{Ledger, Rule, Verdict};
 use serde_json::{Value, json};
 use support::captures::USUAL;
 use support::population::Network;
-use support::{Rng, dgawatch, printed, root, simulated};
+use support::{Rng, dgawatch, printed, python, root, simulated};
 use tempfile::TempDir;
 
-/// A Python that has these libraries.
-fn python(libraries: &str) -> Option<PathBuf> {
-    let has = |python: &PathBuf| {
-        let import = Command::new(python).args(["-c", &format!("import {libraries}")]).stderr(Stdio::null()).status();
-        import.is_ok_and(|status| status.success())
-    };
-    let found = [root().join("target/python/bin/python3"), PathBuf::from("python3")].into_iter().find(has);
-    if found.is_none() {
-        let why = "Parquet files were not read by them: deploy/setup --tests";
-        // Not through the test harness, which would keep it to itself.
-        let _ = writeln!(std::io::stderr(), "WARNING: there is no Python with {libraries}, so {why}");
-    }
-    found
-}
+const UNREAD: &str = "Parquet files were not read by them";
 
 /// What a script prints, given that it ends well.
 fn by_python(python: &Path, script: &str, arguments: &[&str]) -> String {
@@ -200,7 +186,7 @@ fn files_say_what_the_report_says() {
     .unwrap();
     assert!(servers.contains(&support::population::RESOLVER.to_owned()), "{servers:?}");
 
-    let Some(python) = python("duckdb, chdb") else { return };
+    let Some(python) = python("duckdb, chdb", UNREAD) else { return };
     let path = folder.to_str().unwrap();
     for engine in ["duckdb", "chdb"] {
         let read = |kind: &str| -> (Value, Vec<Value>) {
@@ -399,7 +385,7 @@ fn seven_sensors_come_to_what_one_says() {
     same(&sorted(absorbed.collect()), &expected);
 
     // Sketches by their own library: those of seven unite to those of one.
-    if let Some(python) = python("duckdb, datasketches") {
+    if let Some(python) = python("duckdb, datasketches", UNREAD) {
         let union = |folder: &str| -> BTreeMap<String, f64> {
             serde_json::from_str(&by_python(&python, "unite_sketches.py", &[path(folder).to_str().unwrap()])).unwrap()
         };
@@ -415,7 +401,7 @@ fn seven_sensors_come_to_what_one_says() {
     }
 
     // By ClickHouse's engine: once, and when it loads every file twice.
-    let Some(python) = python("chdb") else { return };
+    let Some(python) = python("chdb", UNREAD) else { return };
     let (sql, seven) = (root().join("deploy/clickhouse"), path("seven"));
     let (sql, seven) = (sql.to_str().unwrap(), seven.to_str().unwrap());
     let once = by_python(&python, "clickhouse.py", &[sql, seven]);

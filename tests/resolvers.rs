@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use dgawatch::dga::{Layout, NameFile};
 use dgawatch::name::Name;
-use support::{dgawatch, printed, root};
+use support::{dgawatch, printed, python};
 use tempfile::TempDir;
 
 /// Not on any list, and answered from local data.
@@ -197,24 +197,11 @@ fn exchanges_read_our_indicators() {
         let path = path.to_str().unwrap();
         let arguments = ["names", "--family", "conficker-b", "--date", "2009-03-31", "--format", format, "--output", path];
         printed(&dgawatch(&arguments), 0);
-        let Some(python) = python(library) else { continue };
+        let Some(python) = python(library, "its indicators were not read by it") else { continue };
         let output = Command::new(python).args(["-c", script, path]).output().unwrap();
         let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert!(output.status.success() && out == wanted, "{format}: {out}{err}");
     }
-}
-
-/// A Python that has a library.
-fn python(library: &str) -> Option<PathBuf> {
-    let has = |python: &PathBuf| {
-        let import = Command::new(python).args(["-c", &format!("import {library}")]).stderr(Stdio::null()).status();
-        import.is_ok_and(|status| status.success())
-    };
-    let found = [root().join("target/python/bin/python3"), PathBuf::from("python3")].into_iter().find(has);
-    if found.is_none() {
-        warn(&format!("there is no Python with {library}, so its indicators were not read by it: deploy/setup --tests"));
-    }
-    found
 }
 
 /// A zone of BIND with one record.

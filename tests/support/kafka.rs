@@ -11,8 +11,8 @@ use std::{env, fs};
 
 use serde_json::Value;
 
-use super::root;
 use super::syslog::PATIENCE;
+use super::{python, root};
 
 /// Where [`Broker`] listens, on loopback.
 pub const PORT: u16 = 9_092;
@@ -27,22 +27,10 @@ impl Drop for Ours {
     }
 }
 
-/// A Python that has a library. None where there is none, which is said.
-fn python(library: &str) -> Option<PathBuf> {
-    let has = |python: &PathBuf| {
-        let mut command = Command::new(python);
-        let command = command.args(["-c", &format!("import {library}")]).stdout(Stdio::null()).stderr(Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
-    let found = [root().join("target/python/bin/python3"), PathBuf::from("python3")].into_iter().find(has);
-    if found.is_none() {
-        warn(&format!("no {library} in Python"));
-    }
-    found
-}
+const UNTESTED: &str = "Kafka was not tested";
 
 fn warn(why: &str) {
-    let _ = writeln!(std::io::stderr(), "WARNING: Kafka was not tested: {why} (deploy/setup --tests installs it)");
+    let _ = writeln!(std::io::stderr(), "WARNING: {UNTESTED}: {why} (deploy/setup --tests installs it)");
 }
 
 /// Runs a script of this folder; gives its lines.
@@ -66,12 +54,12 @@ pub struct Reader {
 impl Reader {
     /// Of librdkafka's mock cluster, which is this process too. None where there is none to be had, which is said.
     pub fn of_mock(topic: &str) -> Option<Self> {
-        Some(Self::run(&python("confluent_kafka")?, "kafka_mock.py", &[topic]))
+        Some(Self::run(&python("confluent_kafka", UNTESTED)?, "kafka_mock.py", &[topic]))
     }
 
     /// Of a broker, found as librdkafka is told to. The topic is made where it is not there.
     pub fn of(topic: &str, told: &[&str]) -> Self {
-        Self::run(&python("confluent_kafka").unwrap(), "kafka_read.py", &[&[topic], told].concat())
+        Self::run(&python("confluent_kafka", UNTESTED).unwrap(), "kafka_read.py", &[&[topic], told].concat())
     }
 
     fn run(python: &Path, name: &str, arguments: &[&str]) -> Self {
@@ -130,7 +118,7 @@ impl Broker {
             warn("no broker: no tansu in target/python/bin, PATH or DGAWATCH_TANSU");
             return None;
         };
-        python("confluent_kafka, scramp")?;
+        python("confluent_kafka, scramp", UNTESTED)?;
         Some(Self { program, told, running: None })
     }
 
@@ -177,7 +165,7 @@ impl Gate {
         if let Some((user, password)) = user {
             (told["user"], told["password"]) = (user.into(), password.into());
         }
-        let python = python("confluent_kafka, scramp").unwrap();
+        let python = python("confluent_kafka, scramp", UNTESTED).unwrap();
         let (script, mut lines) = script(&python, "kafka_gate.py", &[&told.to_string()]);
         assert_eq!(lines.next().as_deref(), Some("open"));
         Self { _script: script }

@@ -36,6 +36,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::{env, fs};
 
+/// A Python that has these libraries, as deploy/setup installs them or the system has them. None where there is none; then it is
+/// said what is left undone.
+pub fn python(libraries: &str, undone: &str) -> Option<PathBuf> {
+    let has = |python: &PathBuf| {
+        let mut command = Command::new(python);
+        let command = command.args(["-c", &format!("import {libraries}")]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let found = [root().join("target/python/bin/python3"), PathBuf::from("python3")].into_iter().find(has);
+    if found.is_none() {
+        // Not through the test harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "WARNING: there is no Python with {libraries}, so {undone}: deploy/setup --tests");
+    }
+    found
+}
+
 /// SplitMix64: the same numbers everywhere, for made-up traffic.
 pub struct Rng(pub u64);
 
