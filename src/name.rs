@@ -16,6 +16,9 @@ pub const MAX_OCTETS: usize = 255;
 /// The longest label (RFC 1035 §2.3.4).
 pub const MAX_LABEL: usize = 63;
 
+/// Labels that most names on the wire have at most, the root's not counted.
+const USUAL_LABELS: usize = 4;
+
 /// More than the longest presentation form: every octet escaped.
 pub const MAX_TEXT: usize = 4 * MAX_OCTETS;
 
@@ -27,19 +30,27 @@ pub struct RawName<'a> {
 
 impl<'a> RawName<'a> {
     /// Takes the name that `octets` begin with, if one does.
-    #[inline]
+    #[inline(always)]
     pub fn take(octets: &'a [u8]) -> Option<Self> {
-        let mut at = 0;
+        // All that a name may take, so that each label need only be there.
+        let octets = &octets[..octets.len().min(MAX_OCTETS)];
+        let (mut at, mut lengths) = (0, 0);
+        // Which label is the last cannot be guessed, and a wrong guess costs as much as all of these: the last is read again.
+        for _ in 0..USUAL_LABELS {
+            let length = *octets.get(at)?;
+            lengths |= length;
+            at += usize::from(length) + usize::from(length > 0);
+        }
         loop {
-            let length = usize::from(*octets.get(at)?);
-            at += 1 + length;
+            let length = *octets.get(at)?;
+            lengths |= length;
+            at += 1 + usize::from(length);
             if length == 0 {
-                return (at <= MAX_OCTETS).then(|| Self { wire: &octets[..at] });
-            }
-            if length > MAX_LABEL || at >= MAX_OCTETS {
-                return None;
+                break;
             }
         }
+        // The longest label has all bits that a length may have.
+        (usize::from(lengths) <= MAX_LABEL).then(|| Self { wire: &octets[..at] })
     }
 
     /// The octets, from the first length octet to the root label.

@@ -78,7 +78,7 @@ pub(super) struct Unreadable;
 /// Reads header and first question. `None` when there is not even a header.
 ///
 /// A name in pieces is put together in `scratch`.
-#[inline]
+#[inline(always)]
 pub(super) fn message<'a>(
     message: &'a [u8],
     scratch: &'a mut [u8; MAX_OCTETS],

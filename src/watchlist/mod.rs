@@ -47,6 +47,7 @@ pub(crate) use self::pages::touch;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
+use self::front::gist;
 use self::glance::Glance;
 use self::open::OpenLists;
 use self::pattern::Scratch;
@@ -123,6 +124,7 @@ const LUCK: u32 = 8;
 /// A name that may be listed or watched.
 struct Waiting<T> {
     name: Name,
+    gist: u64,
     hash: u64,
     /// Families that could generate it.
     families: u64,
@@ -182,14 +184,20 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             self.flush(found);
             self.enter(time.day());
         }
-        let families = self.gate.families(name);
-        let wire = name.as_wire();
+        let (wire, possible) = (name.as_wire(), self.gate.families(name));
         let others = self.glance.opens_for_others(name) && (self.search_list.may_end(wire) || self.patterns.may_match(wire));
+        if possible == 0 && !others {
+            return;
+        }
+        let gist = gist(wire);
+        // Of those that are likely to be listed, this is asked for several at once.
+        let families = if possible & self.lucky > 0 { possible } else { self.lists.may_hold(possible, gist) };
         if families == 0 && !others {
+            (self.luck, self.lucky) = (0, 0);
             return;
         }
         if self.count == self.waiting.len() {
-            self.waiting.push(Waiting { name: Name::root(), hash: 0, families: 0, others: false, asker: None });
+            self.waiting.push(Waiting { name: Name::root(), gist: 0, hash: 0, families: 0, others: false, asker: None });
         }
         let waiting = &mut self.waiting[self.count];
         waiting.name.set(name);
@@ -205,7 +213,8 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             }
             return;
         }
-        (waiting.families, waiting.others, waiting.asker) = (families, others, Some(asker()));
+        (waiting.gist, waiting.families) = (gist, families);
+        (waiting.others, waiting.asker) = (others, Some(asker()));
         self.count += 1;
         if self.count == TOGETHER {
             self.flush(found);
@@ -244,7 +253,8 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         }
         for place in 0..self.search_list.len() {
             let Some(bare) = self.search_list.strip(place, name) else { continue };
-            let (families, hash) = (self.gate.families(bare.as_raw()), List::hash(&self.lists.hasher, &bare));
+            let families = self.lists.may_hold(self.gate.families(bare.as_raw()), gist(bare.as_wire()));
+            let hash = List::hash(&self.lists.hasher, &bare);
             listed = listed || self.lists.find(families, hash, &bare, &mut |matched| found(Found::Appended(matched)));
             watched = watched || self.patterns.find(&bare, &mut self.scratch, &mut |id| found(Found::Watched(id)));
         }

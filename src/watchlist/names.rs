@@ -1,6 +1,5 @@
 //! The names of one family's list day by their places: held, or made again each time one is wanted.
 
-use super::Hasher;
 use crate::day::Day;
 use crate::dga::{Draw, Family};
 use crate::name::{Name, RawName};
@@ -59,13 +58,13 @@ impl Names {
         }
     }
 
-    /// The hash of each, as lookups hash.
-    pub(super) fn hash(&self, hasher: &Hasher, each: &mut impl FnMut(u64)) {
+    /// Hands over each in wire form.
+    pub(super) fn each(&self, each: &mut impl FnMut(&[u8])) {
         for place in 0..self.count() as u32 {
-            each(match self {
-                Self::Drawn { .. } => hasher.hash(self.name(place).as_wire()),
-                Self::Held(held) => hasher.hash(held.wire(place)),
-            });
+            match self {
+                Self::Drawn { .. } => each(self.name(place).as_wire()),
+                Self::Held(held) => each(held.wire(place)),
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::front::Front;
+use super::front::{Front, gist};
 use super::pages::touch;
 use super::{Hasher, List, Lists, Match, TOGETHER, Waiting};
 use crate::day::Day;
@@ -109,11 +109,11 @@ impl<'a> OpenLists<'a> {
             let wanted = if name.families & !families == 0 { name.families } else { 0 };
             families_in(wanted).filter_map(|family| Some((family, &self.open[family].lists, self.open[family].front.as_ref()?)))
         };
-        touch(names.iter().flat_map(|name| fronts(name).map(|(_, _, front)| front.peek(name.hash))));
+        touch(names.iter().flat_map(|name| fronts(name).map(|(.., front)| front.peek(name.gist))));
         let mut lists: [Option<(&List, u64)>; MOST_LOOKS] = [None; MOST_LOOKS];
         'names: for (number, name) in names.iter().enumerate() {
-            for (family, open, front) in fronts(name).filter(|(_, _, front)| front.may_hold(name.hash)) {
-                for (place, open) in open.iter().enumerate().filter(|(place, _)| front.may_be_on(*place, name.hash)) {
+            for (family, open, front) in fronts(name).filter(|(.., front)| front.may_hold(name.gist)) {
+                for (place, open) in open.iter().enumerate().filter(|(place, _)| front.may_be_on(*place, name.gist)) {
                     if looks.count == MOST_LOOKS {
                         looks.names = number;
                         break 'names;
@@ -156,7 +156,7 @@ impl<'a> OpenLists<'a> {
     /// Takes all lists of a family; when they were used so much that it pays, makes what is looked into before them.
     #[cold]
     fn open_all(&mut self, family: FamilyId) {
-        let Self { catalog, source, hasher, open, large, fronted } = self;
+        let Self { catalog, source, open, large, fronted, .. } = self;
         let OpenFamily { lists, used, makes_at, front } = &mut open[usize::from(family)];
         let edition = |list_day| catalog.family(family).edition(list_day);
         let missing: Vec<Day> = lists.iter().filter(|open| open.list.is_none()).map(|open| edition(open.list_day)).collect();
@@ -167,19 +167,26 @@ impl<'a> OpenLists<'a> {
             *large |= u64::from(list.is_large()) << family;
         }
         let lists: Vec<&List> = lists.iter().filter_map(|open| open.list.as_deref()).collect();
-        // A name takes ten times as long to put in as a look into a list takes.
-        let pays_at = 1 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 4;
+        // To put in sixteen names takes as long as to look one up in three lists that lie in no cache.
+        let pays_at = 1 + lists.iter().map(|list| list.names().count()).sum::<usize>() / 16;
         *makes_at = pays_at;
         if *used >= pays_at {
             *makes_at = usize::MAX;
-            *front = Front::of(&lists, hasher);
+            *front = Front::of(&lists);
             *fronted |= u64::from(front.is_some()) << family;
         }
     }
 
+    /// The families of these whose lists may hold a name of this [`gist`]; wrong in this direction only.
+    #[inline]
+    pub(super) fn may_hold(&self, families: u64, gist: u64) -> u64 {
+        let fronts = families_in(families & self.fronted).filter_map(|family| Some((family, self.open[family].front.as_ref()?)));
+        fronts.fold(families, |families, (family, front)| families & !(u64::from(!front.may_hold(gist)) << family))
+    }
+
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
     pub(super) fn find(&mut self, families: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
-        let mut found = false;
+        let (mut found, gist) = (false, gist(name.as_wire()));
         for family in families_in(families) {
             let family = family as FamilyId;
             let OpenFamily { used, makes_at, .. } = &mut self.open[usize::from(family)];
@@ -188,10 +195,7 @@ impl<'a> OpenLists<'a> {
             }
             let OpenFamily { lists, used, front, .. } = &mut self.open[usize::from(family)];
             *used += 1;
-            if front.as_ref().is_some_and(|front| !front.may_hold(hash)) {
-                continue;
-            }
-            let may_be_on = |place| front.as_ref().is_none_or(|front| front.may_be_on(place, hash));
+            let may_be_on = |place| front.as_ref().is_none_or(|front| front.may_be_on(place, gist));
             for (_, open) in lists.iter().enumerate().filter(|(place, _)| may_be_on(*place)) {
                 let list = open.list.as_ref().expect("all lists of a family are opened at once");
                 if let Some(index) = list.find(hash, name) {
