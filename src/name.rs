@@ -123,18 +123,23 @@ impl Name {
         Ok(name)
     }
 
-    /// Makes it `label` under `parent`, both of which a generator knows to be lower case and short.
+    /// Makes it `label` under `above`, both of which a generator knows to be lower case and short.
     ///
     /// # Panics
     /// When they are not one name of at most 255 octets.
     #[inline]
-    pub fn compose(&mut self, label: &[u8], parent: &Self) {
+    pub fn compose(&mut self, label: &[u8], above: &Self) {
         debug_assert!(!label.is_empty() && label.len() <= MAX_LABEL && !label.iter().any(u8::is_ascii_uppercase));
-        let parent = parent.as_wire();
+        let parent = above.as_wire();
         let length = 1 + label.len() + parent.len();
         self.octets[0] = label.len() as u8;
         self.octets[1..=label.len()].copy_from_slice(label);
-        self.octets[1 + label.len()..length].copy_from_slice(parent);
+        // Octets behind a name mean nothing, and always so many take one instruction.
+        let behind = &mut self.octets[1 + label.len()..];
+        match parent.len() {
+            0..=8 => behind[..8].copy_from_slice(&above.octets[..8]),
+            _ => behind[..parent.len()].copy_from_slice(parent),
+        }
         self.length = length as u8;
     }
 

@@ -1,22 +1,24 @@
 //! One look for all open lists of a family, in front of looks into each: most names that could be on one are on none, and
 //! those that are on one are on no other.
 //!
-//! A Bloom filter of two words a name. Bits of one stand for the name, of the other for the name and its list. It is made
+//! A Bloom filter, and one more of the same size: bits of one stand for a name, of the other for a name and its list. They are made
 //! when the lists of a day are opened and gone with them, so that lists stay parts of their own.
 
 use super::List;
 use super::shape::word;
 
-/// Names for each pair of words, at most: 2 bits of 64 for each of 8 let one of sixteen others pass, and fewer where the
-/// number of pairs was rounded up.
-const NAMES_A_PAIR: usize = 8;
+/// Names for each word, at most: 2 bits of 64 for each of 8 let one of sixteen others pass, and fewer where the number of words
+/// was rounded up.
+const NAMES_A_WORD: usize = 8;
 
 /// More names are not put in front of: the filter would not stay in the processor's cache.
 const MOST_NAMES: usize = 1 << 19;
 
-/// Which hashes lists may hold.
+/// Which names lists may hold.
 pub(super) struct Front {
-    pairs: Box<[[u64; 2]]>,
+    names: Box<[u64]>,
+    /// Apart, as few names are looked for in both.
+    lists: Box<[u64]>,
 }
 
 impl Front {
@@ -26,7 +28,8 @@ impl Front {
         if count > MOST_NAMES || lists.iter().any(|list| list.is_large()) {
             return None;
         }
-        let mut front = Self { pairs: vec![[0; 2]; (count / NAMES_A_PAIR).max(1).next_power_of_two()].into() };
+        let words = vec![0; (count / NAMES_A_WORD).max(1).next_power_of_two()];
+        let mut front = Self { names: words.clone().into(), lists: words.into() };
         for (place, list) in lists.iter().enumerate() {
             list.names().each(&mut |wire| front.add(place, gist(wire)));
         }
@@ -37,32 +40,32 @@ impl Front {
     #[inline]
     pub(super) fn may_hold(&self, gist: u64) -> bool {
         let bits = bits(gist);
-        self.pairs[self.place(gist)][0] & bits == bits
+        self.names[self.place(gist)] & bits == bits
     }
 
     /// The same of the list at a place.
     #[inline]
     pub(super) fn may_be_on(&self, list: usize, gist: u64) -> bool {
         let bits = turned(bits(gist), list);
-        self.pairs[self.place(gist)][1] & bits == bits
+        self.lists[self.place(gist)] & bits == bits
     }
 
-    /// An octet of what both questions read.
+    /// An octet of what the questions read.
     #[inline]
     pub(super) fn peek(&self, gist: u64) -> u8 {
-        self.pairs[self.place(gist)][0] as u8
+        let place = self.place(gist);
+        (self.names[place] ^ self.lists[place]) as u8
     }
 
     fn add(&mut self, list: usize, gist: u64) {
         let place = self.place(gist);
-        let [names, lists] = &mut self.pairs[place];
-        *names |= bits(gist);
-        *lists |= turned(bits(gist), list);
+        self.names[place] |= bits(gist);
+        self.lists[place] |= turned(bits(gist), list);
     }
 
     #[inline]
     fn place(&self, gist: u64) -> usize {
-        (gist >> 12) as usize & (self.pairs.len() - 1)
+        (gist >> 12) as usize & (self.names.len() - 1)
     }
 }
 

@@ -227,9 +227,8 @@ impl Building {
         let Self { names, places } = self;
         let place = names.push(name);
         let hash = List::hash(hasher, name);
-        if places.find(hash, |place| names.wire(*place) == name.as_wire()).is_none() {
-            places.insert_unique(hash, place, |place| hasher.hash(names.wire(*place)));
-        }
+        let is_it = |place: &u32| names.wire(*place) == name.as_wire();
+        places.entry(hash, is_it, |place| hasher.hash(names.wire(*place))).or_insert(place);
     }
 }
 
