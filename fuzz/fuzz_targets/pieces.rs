@@ -29,7 +29,7 @@ fuzz_target!(|octets: &[u8]| {
     }
     // Numbers that are others, in the same order.
     for (number, piece) in (1_000_000..).zip(pieces.iter()) {
-        later.take(number, &piece, &mut |_, message| other.push(shown(0, message)));
+        later.take(number, piece, &mut |_, message| other.push(shown(0, message)));
     }
     // What does not add up ends the run here: sums are asserted where streams and datagrams end.
     at_once.finish(&mut |frame, message| one.push(shown(frame, message)));

@@ -4,7 +4,6 @@
 //! A decoder remembers nothing, so that any thread can read any packet. What must be seen in order goes to the one
 //! assembler, as [`Piece`]s: few packets are such.
 
-use std::borrow::Cow;
 use std::net::IpAddr;
 use std::ops::Range;
 
@@ -38,6 +37,7 @@ enum Header {
 
 impl<'a> Piece<'a> {
     /// A TCP segment (RFC 9293 §3.1).
+    #[inline(always)]
     pub(super) fn segment(time: Timestamp, packet: Packet<'a>) -> Result<Self, Outcome> {
         let data = packet.payload;
         let header = TcpHeaderSlice::from_slice(data).map_err(|error| match error {
@@ -75,7 +75,8 @@ impl<'a> Piece<'a> {
     }
 
     /// How the packet counts.
-    pub(super) const fn outcome(&self) -> Outcome {
+    #[inline]
+    pub(crate) const fn outcome(&self) -> Outcome {
         match self.header {
             Header::Dnstap => Outcome::Dnstap,
             Header::Segment { .. } => Outcome::DnsTcp,
@@ -93,6 +94,7 @@ pub struct Pieces {
 
 impl Pieces {
     /// Keeps a copy.
+    #[inline(always)]
     pub fn push(&mut self, piece: &Piece<'_>) {
         let start = self.octets.len();
         self.octets.extend_from_slice(piece.payload);
@@ -106,8 +108,22 @@ impl Pieces {
     }
 
     /// Those kept.
-    pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
-        self.rows.iter().map(|(time, header, range)| Piece { time: *time, header: *header, payload: &self.octets[range.clone()] })
+    pub fn iter(&self) -> impl Iterator<Item = PieceRef<'_>> {
+        self.rows.iter().map(|(time, header, range)| PieceRef { time: *time, header, payload: &self.octets[range.clone()] })
+    }
+}
+
+/// A piece whose headers lie elsewhere: to copy them takes as long as to find the stream that they belong to.
+#[derive(Clone, Copy, Debug)]
+pub struct PieceRef<'a> {
+    time: Timestamp,
+    header: &'a Header,
+    payload: &'a [u8],
+}
+
+impl<'a> From<&'a Piece<'_>> for PieceRef<'a> {
+    fn from(piece: &'a Piece<'_>) -> Self {
+        Self { time: piece.time, header: &piece.header, payload: piece.payload }
     }
 }
 
@@ -139,43 +155,38 @@ impl Assembler {
     }
 
     /// Takes the next piece, which was the packet of number `frame`, and hands over the messages that it completes.
-    pub fn take(&mut self, frame: u64, piece: &Piece<'_>, each: Each<'_>) {
+    pub fn take<'a>(&mut self, frame: u64, piece: impl Into<PieceRef<'a>>, each: Each<'_>) {
         let Self { config, decoder, streams, datagrams, messages, frames } = self;
-        let mut next = Some((piece.header, Cow::Borrowed(piece.payload)));
+        let PieceRef { time, mut header, mut payload } = piece.into();
+        let mut inner;
         // A datagram put together may hold a segment, or in a tunnel a fragment: one more IP packet each time.
-        while let Some((header, payload)) = next.take() {
-            match header {
-                Header::Segment { flow, sequence, acknowledgment, flags, missing } => {
-                    let time = piece.time;
-                    let segment = Segment { time, frame, flow, sequence, acknowledgment, flags, payload: &payload, missing };
+        loop {
+            let mut next = None;
+            match *header {
+                Header::Segment { ref flow, sequence, acknowledgment, flags, missing } => {
+                    let segment = Segment { time, frame, flow, sequence, acknowledgment, flags, payload, missing };
                     streams.take(&segment, &mut |found| found_in_stream(decoder, messages, &found, each));
                 }
                 Header::Dnstap => {
-                    if let Err(why) = read_tapped(decoder, messages, frame, (piece.time, &payload), each) {
+                    if let Err(why) = read_tapped(decoder, messages, frame, (time, payload), each) {
                         frames.add(why);
                     }
                 }
                 Header::Fragment { source, destination, protocol, fragment, packets, missing } => {
-                    let part = fragment::Part {
-                        time: piece.time,
-                        source,
-                        destination,
-                        protocol,
-                        fragment,
-                        packets,
-                        payload: &payload,
-                        missing,
-                    };
+                    let part = fragment::Part { time, source, destination, protocol, fragment, packets, payload, missing };
                     let is_foreign = |protocol, start: &[u8]| is_foreign(config, protocol, start);
                     datagrams.take(&part, &is_foreign, &mut |joined| {
                         let piece = read_joined(decoder, messages, frame, &joined, each);
                         // Of a datagram that is given up, a message is read if it begins there, nothing else.
                         if let Some(piece) = piece.filter(|_| joined.whole) {
-                            next = Some((piece.header, Cow::Owned(piece.payload.to_vec())));
+                            next = Some((piece.header, piece.payload.to_vec()));
                         }
                     });
                 }
             }
+            let Some(next) = next else { break };
+            inner = next;
+            (header, payload) = (&inner.0, &inner.1);
         }
     }
 
@@ -225,7 +236,7 @@ const fn reason(loss: StreamLoss) -> GivenUp {
 
 /// Reads a message out of a stream.
 fn found_in_stream(decoder: &mut Decoder, messages: &mut Messages, found: &Found<'_>, each: Each<'_>) {
-    let Flow { source, destination, source_port, destination_port } = found.flow;
+    let Flow { source, destination, source_port, destination_port } = *found.flow;
     let ends = Ends::new(source, destination);
     let datagram = Datagram { addresses: ends.addresses(), source_port, destination_port, payload: found.octets };
     if let Some(mut message) = decoder.message(found.time, &datagram, Transport::Tcp) {

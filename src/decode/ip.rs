@@ -138,7 +138,7 @@ pub(super) fn v6(data: &[u8]) -> Result<Packet<'_>, Outcome> {
 }
 
 /// A packet of version 4 without options that is no fragment and tells its length; nothing of others.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_v4(data: &[u8]) -> Option<Packet<'_>> {
     /// More fragments, and the offset (RFC 791).
     const FRAGMENT: u16 = 0x3FFF;
@@ -152,7 +152,7 @@ pub(super) fn plain_v4(data: &[u8]) -> Option<Packet<'_>> {
 }
 
 /// A packet of version 6 without other headers that tells its length; nothing of others.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_v6(data: &[u8]) -> Option<Packet<'_>> {
     let (header, rest) = data.split_first_chunk::<40>()?;
     let length = usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -163,6 +163,7 @@ pub(super) fn plain_v6(data: &[u8]) -> Option<Packet<'_>> {
 }
 
 impl<'a> Packet<'a> {
+    #[inline(always)]
     fn plain(addresses: Addresses<'a>, protocol: u8, length: usize, rest: &'a [u8]) -> Self {
         let missing = length.saturating_sub(rest.len()) as u32;
         Self { addresses, protocol: IpNumber(protocol), payload: &rest[..length.min(rest.len())], missing, fragment: None }

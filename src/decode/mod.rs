@@ -34,7 +34,7 @@ mod wlan;
 
 use std::net::IpAddr;
 
-pub use self::assemble::{Assembler, Piece, Pieces};
+pub use self::assemble::{Assembler, Piece, PieceRef, Pieces};
 pub use self::dns::{Header, Question};
 pub use self::outcome::{Counts, GivenUp, GivenUpCounts, Kind, Messages, Outcome, Transport};
 pub(crate) use self::reply::lifetime;
@@ -143,6 +143,7 @@ pub enum Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
+    #[inline(always)]
     fn segment(time: Timestamp, packet: ip::Packet<'a>) -> Self {
         Piece::segment(time, packet).map_or_else(Self::Nothing, Self::Piece)
     }
@@ -197,7 +198,7 @@ impl Decoder {
     }
 
     /// Reads a TCP segment on a port of DNS, of the kind that nearly all are: what is most of what [`Self::quick`] leaves.
-    #[inline]
+    #[inline(always)]
     pub fn segment<'a>(&self, record: Record<'a>) -> Option<Reading<'a>> {
         segment(record, &self.config)
     }
@@ -310,6 +311,7 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
 }
 
 /// Reads a segment behind what [`quick`] reads.
+#[inline(always)]
 fn segment<'a>(record: Record<'a>, config: &Config) -> Option<Reading<'a>> {
     if record.link != LinkType::ETHERNET {
         return None;

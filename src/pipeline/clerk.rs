@@ -75,7 +75,7 @@ impl<'a, 'p> Clerk<'a, 'p> {
         for piece in batch.pieces.iter() {
             // Which packet completed a message decides its time, so that later ones need a higher number.
             *pieces += 1;
-            assembler.take(*pieces, &piece, &mut |_, message| look_up(message, watchlist, &mut findings));
+            assembler.take(*pieces, piece, &mut |_, message| look_up(message, watchlist, &mut findings));
         }
         settle(watchlist, &mut findings);
         book.enter(&findings);

@@ -9,7 +9,9 @@ use super::Settings;
 #[cfg(feature = "live")]
 use crate::day::Day;
 use crate::day::Timestamp;
-use crate::decode::{Assembler, Counts, Decoder, Message, Outcome, Pieces, Reading, Reply, Told, Transport, lifetime, told};
+use crate::decode::{
+    Assembler, Counts, Decoder, Message, Outcome, Piece, Pieces, Reading, Reply, Told, Transport, lifetime, told,
+};
 use crate::ledger::{Answer, Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
@@ -126,23 +128,29 @@ impl<'a> Worker<'a> {
     #[inline(never)]
     fn take_thoroughly(&mut self, record: Record<'_>) {
         let Self { decoder, watchlist, counts, batch, assembler } = self;
-        let segment = decoder.segment(record);
-        let reading = segment.unwrap_or_else(|| decoder.thorough(record));
-        counts.add(reading.outcome());
-        match reading {
-            Reading::Message(message) => look_up(&message, watchlist, &mut batch.findings),
-            Reading::Piece(piece) => match assembler {
-                Some(assembler) => {
-                    // Its number among this worker's: which packet came last decides the time of a message.
-                    let (number, findings) = (batch.packets, &mut batch.findings);
-                    assembler.take(number, &piece, &mut |_, message| look_up(message, watchlist, findings));
-                }
-                None => batch.pieces.push(&piece),
-            },
-            Reading::Nothing(Outcome::UnknownLink) => {
-                batch.unknown_link.get_or_insert(record.link);
+        match decoder.segment(record) {
+            // Not one way for both: what a segment says goes from here straight to where it is kept.
+            Some(Reading::Piece(piece)) => take_piece(&piece, watchlist, counts, batch, assembler),
+            Some(reading) => counts.add(reading.outcome()),
+            None => self.take_by_layers(record),
+        }
+    }
+
+    #[inline(never)]
+    fn take_by_layers(&mut self, record: Record<'_>) {
+        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        match decoder.thorough(record) {
+            Reading::Message(message) => {
+                counts.add(message.outcome());
+                look_up(&message, watchlist, &mut batch.findings);
             }
-            Reading::Nothing(_) => {}
+            Reading::Piece(piece) => take_piece(&piece, watchlist, counts, batch, assembler),
+            Reading::Nothing(outcome) => {
+                counts.add(outcome);
+                if outcome == Outcome::UnknownLink {
+                    batch.unknown_link.get_or_insert(record.link);
+                }
+            }
         }
     }
 
@@ -177,6 +185,26 @@ impl<'a> Worker<'a> {
     /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
     pub(super) fn finish(self) -> (Counts, Watchlist<'a, Asker>) {
         (self.counts, self.watchlist)
+    }
+}
+
+/// Puts a piece together with others, or keeps it for who does.
+#[inline(always)]
+fn take_piece(
+    piece: &Piece<'_>,
+    watchlist: &mut Watchlist<'_, Asker>,
+    counts: &mut Counts,
+    batch: &mut Batch,
+    assembler: &mut Option<Assembler>,
+) {
+    counts.add(piece.outcome());
+    match assembler {
+        Some(assembler) => {
+            // Its number among this worker's: which packet came last decides the time of a message.
+            let (number, findings) = (batch.packets, &mut batch.findings);
+            assembler.take(number, piece, &mut |_, message| look_up(message, watchlist, findings));
+        }
+        None => batch.pieces.push(piece),
     }
 }
 

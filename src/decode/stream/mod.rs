@@ -85,7 +85,7 @@ pub(super) struct Segment<'a> {
     pub(super) time: Timestamp,
     /// Number of the packet in its capture.
     pub(super) frame: u64,
-    pub(super) flow: Flow,
+    pub(super) flow: &'a Flow,
     pub(super) sequence: u32,
     pub(super) acknowledgment: u32,
     /// The octet of flags.
@@ -110,7 +110,7 @@ pub(super) struct Found<'a> {
     pub(super) time: Timestamp,
     /// The latest packet that carried some of it.
     pub(super) frame: u64,
-    pub(super) flow: Flow,
+    pub(super) flow: &'a Flow,
     /// Without its length octets.
     pub(super) octets: &'a [u8],
     /// `false` when the rest of it will never come. One that the snap length cut is `true`, as it is over UDP.
@@ -184,13 +184,13 @@ impl Streams {
         self.forget_closed(found);
         if segment.flags & ACK > 0 && self.load.waiting > 0 {
             let (place, limit) = (segment.acknowledgment, self.limits.connection_octets);
-            self.change(segment.flow.reversed(), found, |half, sink| half.acknowledged(place, limit, sink));
+            self.change(&segment.flow.reversed(), found, |half, sink| half.acknowledged(place, limit, sink));
         }
         if segment.flags & RST > 0 {
             // Its payload, if any, is a text for people (RFC 9293 §3.5.3).
             self.octets.repeated += segment.payload.len() as u64;
             self.change(segment.flow, found, Half::reset);
-            self.change(segment.flow.reversed(), found, Half::reset);
+            self.change(&segment.flow.reversed(), found, Half::reset);
             return;
         }
         // An acknowledgment alone brings nothing, and what it acknowledges was told above.
@@ -206,7 +206,7 @@ impl Streams {
         // In the order in which they would be forgotten, but at once: to take them out one by one costs as much as all else.
         for (flow, half) in halves.iter_mut().rev() {
             load.replace(half.load(), Load::default());
-            half.finish(StreamLoss::Unfinished, &mut Sink { flow: *flow, losses, octets, found });
+            half.finish(StreamLoss::Unfinished, &mut Sink { flow, losses, octets, found });
         }
         self.halves = LruCache::unbounded();
         self.closed = VecDeque::new();
@@ -247,7 +247,7 @@ impl Streams {
         let flow = segment.flow;
         let mut sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
         let mut before = Load::default();
-        let half = match self.halves.get_mut(&flow) {
+        let half = match self.halves.get_mut(flow) {
             Some(half) => {
                 before = half.load();
                 if half.ends_before(segment) {
@@ -261,7 +261,7 @@ impl Streams {
             None => {
                 while self.halves.len() >= self.limits.connections.max(1) && self.evict(found) {}
                 sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
-                self.halves.get_or_insert_mut(flow, || Half::new(segment))
+                self.halves.get_or_insert_mut(*flow, || Half::new(segment))
             }
         };
         half.used = self.now;
@@ -269,18 +269,18 @@ impl Streams {
         half.take(segment, self.limits.connection_octets, &mut sink);
         self.load.replace(before, half.load());
         if half.is_closed() && !was_closed {
-            self.note_closed(flow);
+            self.note_closed(*flow);
         }
     }
 
     /// Does something to a direction, if it is known, that is no use of it.
-    fn change(&mut self, flow: Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
-        let Some(half) = self.halves.peek_mut(&flow) else { return };
+    fn change(&mut self, flow: &Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
+        let Some(half) = self.halves.peek_mut(flow) else { return };
         let (before, was_closed) = (half.load(), half.is_closed());
         change(half, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found });
         self.load.replace(before, half.load());
         if half.is_closed() && !was_closed {
-            self.note_closed(flow);
+            self.note_closed(*flow);
         }
     }
 
@@ -300,7 +300,7 @@ impl Streams {
             match self.halves.peek(&flow) {
                 Some(half) if half.is_closed() && self.now - half.used > self.limits.linger => {
                     let half = self.halves.pop(&flow).expect("it was just there");
-                    self.remove(flow, half, StreamLoss::Idle, found);
+                    self.remove(&flow, half, StreamLoss::Idle, found);
                 }
                 Some(half) if half.is_closed() => self.note_closed(flow),
                 // Another connection of the same ends.
@@ -315,7 +315,7 @@ impl Streams {
         while self.halves.peek_lru().is_some_and(|(_, half)| self.now - half.used > self.limits.idle)
             && let Some((flow, half)) = self.halves.pop_lru()
         {
-            self.remove(flow, half, StreamLoss::Idle, found);
+            self.remove(&flow, half, StreamLoss::Idle, found);
         }
     }
 
@@ -323,7 +323,7 @@ impl Streams {
     fn evict(&mut self, found: &mut dyn FnMut(Found<'_>)) -> bool {
         let Some((flow, half)) = self.halves.pop_lru() else { return false };
         let open = !half.is_closed();
-        let counted = self.remove(flow, half, StreamLoss::Evicted, found);
+        let counted = self.remove(&flow, half, StreamLoss::Evicted, found);
         if open && !counted {
             self.losses.add_event(StreamLoss::Evicted);
         }
@@ -331,7 +331,7 @@ impl Streams {
     }
 
     /// Gives up what a direction held that is no longer in the table. `true` when a message was lost that had begun.
-    fn remove(&mut self, flow: Flow, mut half: Half, loss: StreamLoss, found: &mut dyn FnMut(Found<'_>)) -> bool {
+    fn remove(&mut self, flow: &Flow, mut half: Half, loss: StreamLoss, found: &mut dyn FnMut(Found<'_>)) -> bool {
         self.load.replace(half.load(), Load::default());
         half.finish(loss, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found })
     }

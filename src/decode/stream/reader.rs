@@ -49,7 +49,7 @@ pub(super) struct Stamp {
 
 /// Where messages and losses of one flow go.
 pub(super) struct Sink<'a> {
-    pub(super) flow: Flow,
+    pub(super) flow: &'a Flow,
     pub(super) losses: &'a mut Losses,
     pub(super) octets: &'a mut Octets,
     pub(super) found: &'a mut dyn FnMut(Found<'_>),

@@ -121,7 +121,7 @@ pub(super) fn take(streams: &mut Streams, sent: &[Sent], found: &mut dyn FnMut(F
         let Sent { flow, sequence, acknowledgment, flags, missing, seconds, .. } = *sent;
         let time = Timestamp::from_parts(seconds, 0);
         let payload = &sent.payload;
-        streams.take(&Segment { time, frame, flow, sequence, acknowledgment, flags, payload, missing }, found);
+        streams.take(&Segment { time, frame, flow: &flow, sequence, acknowledgment, flags, payload, missing }, found);
         check_sums(streams);
     }
 }
@@ -159,7 +159,7 @@ fn in_order() {
     // Read where they lie, not from a copy.
     let mut streams = Streams::new(Limits::default());
     for sent in [syn(), data(0, &three), data(126, &three)] {
-        let Sent { flow, sequence, acknowledgment, flags, ref payload, missing, .. } = sent;
+        let Sent { ref flow, sequence, acknowledgment, flags, ref payload, missing, .. } = sent;
         let segment = Segment { time: Timestamp::default(), frame: 1, flow, sequence, acknowledgment, flags, payload, missing };
         streams.take(&segment, &mut |found| assert!(payload.as_ptr_range().contains(&found.octets.as_ptr())));
         assert_eq!(streams.held(), 0);

@@ -23,7 +23,7 @@ impl Attack {
     fn send(&mut self, flow: Flow, flags: u8, sequence: u32, payload: &[u8]) {
         self.frame += 1;
         let (time, acknowledgment) = (Timestamp::default(), 0);
-        let segment = Segment { time, frame: self.frame, flow, sequence, acknowledgment, flags, payload, missing: 0 };
+        let segment = Segment { time, frame: self.frame, flow: &flow, sequence, acknowledgment, flags, payload, missing: 0 };
         self.streams.take(&segment, &mut |_| self.found += 1);
         assert!(self.streams.memory() <= self.limits.total_octets, "{} octets", self.streams.memory());
         assert!(self.streams.halves.len() <= self.limits.connections);
@@ -129,7 +129,7 @@ fn a_hole_with_a_million_segments_behind() {
         let sequence = 2 + number % 2;
         let (time, flags, acknowledgment) = (Timestamp::default(), ACK, 0);
         let segment =
-            Segment { time, frame: number.into(), flow, sequence, acknowledgment, flags, payload: &[], missing: 65_000 };
+            Segment { time, frame: number.into(), flow: &flow, sequence, acknowledgment, flags, payload: &[], missing: 65_000 };
         attack.streams.take(&segment, &mut |_| {});
     }
     attack.end();
