@@ -82,8 +82,8 @@ const IMPURE: [&str; 9] =
 
 const MAX_LINES: usize = 500;
 
-/// The one file that does what the compiler cannot prove.
-const UNSAFE: &str = "src/source/mapped.rs";
+/// The files that do what the compiler cannot prove.
+const UNSAFE: [&str; 2] = ["src/source/mapped.rs", "src/watchlist/fetch.rs"];
 
 #[test]
 fn rooms_import_upstream_only() {
@@ -125,8 +125,8 @@ fn files_introduce_themselves_and_stay_small() {
         if lines > MAX_LINES {
             faults.push(format!("{lines} lines, more than {MAX_LINES}"));
         }
-        if file.code.contains("unsafe ") && !file.path.ends_with(UNSAFE) {
-            faults.push(format!("only {UNSAFE} needs unsafe"));
+        if file.code.contains("unsafe ") && !UNSAFE.iter().any(|path| file.path.ends_with(path)) {
+            faults.push(format!("only {UNSAFE:?} need unsafe"));
         }
         faults
     });

@@ -220,8 +220,8 @@ pub(super) struct Findings {
     waiting: RefCell<Responses>,
 }
 
-/// Octets of a response that are kept while its name waits: whole messages, but for rare ones over TCP.
-const MOST_KEPT: usize = 4_096;
+/// Octets of a response that are kept while its name waits: more no message has.
+const MOST_KEPT: usize = u16::MAX as usize;
 
 /// Responses whose names wait: the latest, of which no more wait.
 #[derive(Default)]
@@ -286,58 +286,45 @@ pub(super) struct Asker {
     recursive: bool,
     /// Who answers, of a response.
     server: IpAddr,
-    /// For how many seconds the response may be kept, where it tells.
-    lifetime: Option<u32>,
-    /// What the response says, as far as its header tells.
-    told: Option<Told>,
-    /// Where the response is kept, if it may lead somewhere.
+    /// Where the response is kept: only of few it is read what it says.
     kept: Option<u8>,
 }
 
 impl Asker {
-    fn of(message: &Message<'_>) -> Self {
+    fn of(message: &Message<'_>, waiting: &RefCell<Responses>) -> Self {
         // Evidence speaks of what IP carried: a port is of that.
         let (time, transport, response) = (message.time, message.transport.carrier(), message.header.is_response());
         // A response counts for the one who is answered.
         let (source, port) =
             if response { (message.destination(), message.destination_port) } else { (message.source(), message.source_port) };
         let (id, recursive) = (message.header.id, message.header.wants_recursion());
-        let server = message.source();
-        Self { source, port, time, response, transport, id, recursive, server, lifetime: None, told: None, kept: None }
-    }
-
-    /// Reads what a response says, and keeps it where it may lead somewhere.
-    fn read(self, octets: &[u8], waiting: &RefCell<Responses>) -> Self {
-        if !self.response {
-            return self;
-        }
-        let told = told(octets);
-        let kept = (told == Told::Addresses).then(|| waiting.borrow_mut().keep(octets));
-        Self { lifetime: lifetime(octets), told: Some(told), kept, ..self }
+        let (server, kept) = (message.source(), response.then(|| waiting.borrow_mut().keep(message.octets())));
+        Self { source, port, time, response, transport, id, recursive, server, kept }
     }
 
     /// Enters what was found for a name that it asked for.
     fn enter(self, found: Found, waiting: &Responses, hits: &mut Vec<Hit>, others: (&mut Vec<Answer>, &mut Vec<Sighting>)) {
-        let Self { source, port, time, response, transport, id, recursive, server, lifetime, mut told, kept } = self;
-        let server = response.then_some(server);
+        let Self { source, port, time, response, transport, id, recursive, server, kept } = self;
+        let (server, octets) = (response.then_some(server), kept.map(|kept| &waiting.kept[usize::from(kept)][..]));
         let (answers, sightings) = others;
+        let mut said = None;
         let matched = match found {
             Found::Listed(matched) => {
-                if let Some(kept) = kept {
-                    match Reply::read(&waiting.kept[usize::from(kept)]) {
+                said = octets.map(told);
+                if let Some(octets) = octets.filter(|_| said == Some(Told::Addresses)) {
+                    match Reply::read(octets) {
                         Ok(reply) => answers.push(Answer { source, port, transport, time, matched, reply }),
-                        Err(instead) => told = Some(instead),
+                        Err(instead) => said = Some(instead),
                     }
                 }
                 matched
             }
-            Found::Appended(matched) => {
-                told = None;
-                matched
-            }
+            // What is answered is about another name.
+            Found::Appended(matched) => matched,
             Found::Watched(pattern) => return sightings.push(Sighting { source, time, response, pattern }),
         };
-        hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, told, matched });
+        let lifetime = octets.and_then(lifetime);
+        hits.push(Hit { source, time, response, port, transport, id, recursive, server, lifetime, told: said, matched });
     }
 }
 
@@ -346,7 +333,7 @@ impl Asker {
 #[inline(never)]
 fn look_closer(watchlist: &mut Watchlist<'_, Asker>, findings: &mut Findings, name: RawName<'_>, message: Message<'_>) {
     let Findings { hits, sightings, answers, waiting } = findings;
-    let asker = || Asker::of(&message).read(message.octets(), waiting);
+    let asker = || Asker::of(&message, waiting);
     let take = &mut |asker: Asker, found| asker.enter(found, &waiting.borrow(), hits, (answers, sightings));
     watchlist.find(message.time, name, asker, take);
 }

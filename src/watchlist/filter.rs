@@ -3,7 +3,8 @@
 //! A Bloom filter in blocks (F. Putze, P. Sanders, J. Singler, "Cache-, hash- and space-efficient Bloom filters", 2007):
 //! the hash of a name chooses a line of 64 octets and six of its 512 bits. Of 1,000 other names about six pass.
 
-use super::pages::{Memory, Pages, touch};
+use super::fetch::touch;
+use super::pages::{Memory, Pages};
 
 /// Bits for each name, and how many of them each name sets.
 const BITS_A_NAME: usize = 12;
@@ -52,9 +53,9 @@ impl<M: Memory> Filter<M> {
 
     /// An octet of the line of a hash.
     #[inline(always)]
-    pub(super) fn peek(&self, hash: u64) -> u8 {
+    pub(super) fn octet(&self, hash: u64) -> &u8 {
         let lines = self.lines.groups::<LINE>();
-        lines[place(hash, lines.len()).0][0]
+        &lines[place(hash, lines.len()).0][0]
     }
 
     /// Whether a name with this hash may be among those inserted.

@@ -10,6 +10,7 @@ use hashbrown::HashTable;
 
 use super::Hasher;
 use super::collision::KNOWN;
+use super::fetch::fetch;
 use super::filter::Filter;
 use super::names::{Held, Names};
 use super::pages::{Memory, Part};
@@ -114,18 +115,18 @@ impl List {
         }
     }
 
-    /// Whether lookups in it wait for memory, which [`Self::peek`] can begin.
+    /// Whether lookups in it wait for memory, which [`Self::fetch`] can begin.
     pub(super) const fn is_large(&self) -> bool {
         matches!(self.index, Index::Drawn(..) | Index::Mapped(..))
     }
 
-    /// An octet of what a lookup will read first.
+    /// Begins to fetch what a lookup will read first.
     #[inline]
-    pub(super) fn peek(&self, hash: u64) -> u8 {
+    pub(super) fn fetch(&self, hash: u64) {
         match &self.index {
-            Index::Held(_) => 0,
-            Index::Drawn(filter, _) => filter.peek(hash),
-            Index::Mapped(filter, _) => filter.peek(hash),
+            Index::Held(_) => {}
+            Index::Drawn(filter, _) => fetch(filter.octet(hash)),
+            Index::Mapped(filter, _) => fetch(filter.octet(hash)),
         }
     }
 

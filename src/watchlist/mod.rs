@@ -17,6 +17,7 @@
 //! Lists may also come from a file that they were compiled into before: an [`Image`].
 
 mod collision;
+mod fetch;
 mod filter;
 mod front;
 mod glance;
@@ -38,12 +39,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub use self::collision::{Collision, known_collision, known_collisions};
+pub(crate) use self::fetch::touch;
 pub use self::hasher::Hasher;
 pub use self::image::{Image, compile};
 pub use self::list::{Form, List};
 pub use self::name_set::NameSet;
 pub use self::names::Names;
-pub(crate) use self::pages::touch;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
@@ -215,6 +216,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         }
         (waiting.gist, waiting.families) = (gist, families);
         (waiting.others, waiting.asker) = (others, Some(asker()));
+        self.lists.fetch(families, waiting.hash);
         self.count += 1;
         if self.count == TOGETHER {
             self.flush(found);
@@ -225,7 +227,6 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     pub fn flush(&mut self, found: &mut dyn FnMut(T, Found)) {
         let waiting = std::mem::take(&mut self.waiting);
         let names = &waiting[..std::mem::take(&mut self.count)];
-        self.lists.fetch(names);
         let mut looks = self.lists.look(names);
         for (number, name) in names.iter().enumerate() {
             let asker = name.asker.expect("who waits has an asker");

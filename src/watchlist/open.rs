@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::fetch::touch;
 use super::front::{Front, gist};
-use super::pages::touch;
 use super::{Hasher, List, Lists, Match, TOGETHER, Waiting};
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
@@ -87,17 +87,12 @@ impl<'a> OpenLists<'a> {
         }
     }
 
-    /// Has what large lists need for these names come from memory.
+    /// Begins to fetch what large lists need for a name of this hash that is soon looked up.
     #[inline]
-    pub(super) fn fetch<T>(&self, names: &[Waiting<T>]) {
-        if self.large == 0 {
-            return;
+    pub(super) fn fetch(&self, families: u64, hash: u64) {
+        for family in families_in(families & self.large) {
+            self.open[family].lists.iter().filter_map(|open| open.list.as_ref()).for_each(|list| list.fetch(hash));
         }
-        let lists = names.iter().flat_map(|name| {
-            let families = self.open.iter().enumerate().filter(|(family, _)| name.families & self.large & 1 << family > 0);
-            families.flat_map(|(_, open)| &open.lists).filter_map(|open| Some((open.list.as_ref()?, name.hash)))
-        });
-        touch(lists.map(|(list, hash)| list.peek(hash)));
     }
 
     /// Looks where lists behind a front may hold names, [`TOGETHER`] at most. Each step is done for all of them before the next

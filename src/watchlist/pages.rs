@@ -78,14 +78,6 @@ impl Memory for Part {
     }
 }
 
-/// Has octets fetched from memory beside each other, where one after the other would be written to next.
-///
-/// A processor that misses its caches goes on with other loads, but finishes its stores in their order.
-#[inline(always)]
-pub(crate) fn touch(octets: impl Iterator<Item = u8>) {
-    std::hint::black_box(octets.fold(0, |all, octet| all ^ octet));
-}
-
 impl fmt::Debug for Pages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Pages({})", self.0.len())

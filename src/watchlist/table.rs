@@ -7,7 +7,8 @@
 //!
 //! The hash chooses a bucket and a tag. Who wants to be sure compares the names at the places whose tags agree.
 
-use super::pages::{Memory, Pages, touch};
+use super::fetch::touch;
+use super::pages::{Memory, Pages};
 
 /// Names for each bucket, on average.
 const NAMES_A_BUCKET: usize = 8;
