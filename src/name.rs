@@ -295,6 +295,8 @@ fn unescape(rest: &mut &[u8]) -> Result<u8, &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -361,6 +363,36 @@ mod tests {
         assert_eq!(RawName::take(&wire).map(|name| name.as_wire().len()), Some(MAX_OCTETS));
         wire.splice(0..2, *b"\x02aa");
         assert_eq!(RawName::take(&wire), None);
+    }
+
+    proptest! {
+        /// Names are taken as label after label is, each asked for what RFC 1035 demands.
+        #[test]
+        fn taken_as_label_by_label(
+            labels in prop::collection::vec((0_u8..=66, any::<bool>()), 0..12),
+            octet: u8,
+            cut in 0_usize..300,
+        ) {
+            // Mostly short ones, and what stands behind a label type that is none.
+            let lengths = labels.iter().map(|(length, short)| if *short { length % 8 } else { *length });
+            let mut octets: Vec<u8> = lengths.flat_map(|length| [vec![length], vec![octet; length.into()]].concat()).collect();
+            octets.extend([0, octet, 0]);
+            octets.truncate(cut);
+            let naive = || {
+                let mut at = 0;
+                loop {
+                    let length = usize::from(*octets.get(at)?);
+                    at += 1 + length;
+                    if length > MAX_LABEL || at > MAX_OCTETS {
+                        return None;
+                    }
+                    if length == 0 {
+                        return Some(&octets[..at]);
+                    }
+                }
+            };
+            prop_assert_eq!(RawName::take(&octets).map(RawName::as_wire), naive());
+        }
     }
 
     #[test]

@@ -206,7 +206,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         if self.count == 0 && !others && families & (self.lists.large | self.lucky) == 0 {
             // Little would come from memory earlier, and nobody is before it.
             let matched = &mut |matched| found(asker(), Found::Listed(matched));
-            if self.lists.find(families, waiting.hash, &waiting.name, matched) {
+            if self.lists.find(families, gist, waiting.hash, &waiting.name, matched) {
                 self.luck += 1;
                 self.lucky = if self.luck < LUCK { 0 } else { u64::MAX };
             } else {
@@ -233,7 +233,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             let take = &mut |matched| found(asker, Found::Listed(matched));
             let listed = match looks.of(number, name.families) {
                 Some(looks) => self.lists.confirm(looks, name.hash, &name.name, take),
-                None => self.lists.find(name.families, name.hash, &name.name, take),
+                None => self.lists.find(name.families, name.gist, name.hash, &name.name, take),
             };
             if !listed && name.families > 0 {
                 (self.luck, self.lucky) = (0, 0);
@@ -254,9 +254,9 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         }
         for place in 0..self.search_list.len() {
             let Some(bare) = self.search_list.strip(place, name) else { continue };
-            let families = self.lists.may_hold(self.gate.families(bare.as_raw()), gist(bare.as_wire()));
-            let hash = List::hash(&self.lists.hasher, &bare);
-            listed = listed || self.lists.find(families, hash, &bare, &mut |matched| found(Found::Appended(matched)));
+            let (gist, hash) = (gist(bare.as_wire()), List::hash(&self.lists.hasher, &bare));
+            let families = self.lists.may_hold(self.gate.families(bare.as_raw()), gist);
+            listed = listed || self.lists.find(families, gist, hash, &bare, &mut |matched| found(Found::Appended(matched)));
             watched = watched || self.patterns.find(&bare, &mut self.scratch, &mut |id| found(Found::Watched(id)));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::fetch::touch;
-use super::front::{Front, gist};
+use super::front::Front;
 use super::{Hasher, List, Lists, Match, TOGETHER, Waiting};
 use crate::day::Day;
 use crate::dga::{Catalog, FamilyId};
@@ -172,7 +172,7 @@ impl<'a> OpenLists<'a> {
         }
     }
 
-    /// The families of these whose lists may hold a name of this [`gist`]; wrong in this direction only.
+    /// The families of these whose lists may hold a name of this gist; wrong in this direction only.
     #[inline]
     pub(super) fn may_hold(&self, families: u64, gist: u64) -> u64 {
         let fronts = families_in(families & self.fronted).filter_map(|family| Some((family, self.open[family].front.as_ref()?)));
@@ -180,8 +180,8 @@ impl<'a> OpenLists<'a> {
     }
 
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
-    pub(super) fn find(&mut self, families: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
-        let (mut found, gist) = (false, gist(name.as_wire()));
+    pub(super) fn find(&mut self, families: u64, gist: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
+        let mut found = false;
         for family in families_in(families) {
             let family = family as FamilyId;
             let OpenFamily { used, makes_at, .. } = &mut self.open[usize::from(family)];
