@@ -29,6 +29,9 @@ pub struct RawName<'a> {
 }
 
 impl<'a> RawName<'a> {
+    /// The root.
+    pub const ROOT: Self = Self { wire: &[0] };
+
     /// Takes the name that `octets` begin with, if one does.
     #[inline(always)]
     pub fn take(octets: &'a [u8]) -> Option<Self> {
@@ -129,18 +132,43 @@ impl Name {
     /// When they are not one name of at most 255 octets.
     #[inline]
     pub fn compose(&mut self, label: &[u8], above: &Self) {
-        debug_assert!(!label.is_empty() && label.len() <= MAX_LABEL && !label.iter().any(u8::is_ascii_uppercase));
-        let parent = above.as_wire();
-        let length = 1 + label.len() + parent.len();
-        self.octets[0] = label.len() as u8;
+        debug_assert!(label.len() <= MAX_LABEL);
         self.octets[1..=label.len()].copy_from_slice(label);
-        // Octets behind a name mean nothing, and always so many take one instruction.
-        let behind = &mut self.octets[1 + label.len()..];
+        self.finish(label.len(), above);
+    }
+
+    /// The same of the first `count` of some letters. How many cannot be guessed, so all are copied: octets behind a name mean
+    /// nothing.
+    ///
+    /// # Panics
+    /// As [`Self::compose`].
+    #[inline]
+    pub fn compose_of(&mut self, letters: &[u8; 16], count: usize, above: &Self) {
+        debug_assert!(count <= letters.len());
+        self.octets[1..=letters.len()].copy_from_slice(letters);
+        self.finish(count, above);
+    }
+
+    /// Puts the length of the first label, whose letters are there, in front of it and `above` behind.
+    #[inline(always)]
+    fn finish(&mut self, count: usize, above: &Self) {
+        debug_assert!(count > 0 && !self.octets[1..=count].iter().any(u8::is_ascii_uppercase));
+        let parent = above.as_wire();
+        self.octets[0] = count as u8;
+        // Always so many take one instruction.
+        let behind = &mut self.octets[1 + count..];
         match parent.len() {
             0..=8 => behind[..8].copy_from_slice(&above.octets[..8]),
             _ => behind[..parent.len()].copy_from_slice(parent),
         }
-        self.length = length as u8;
+        self.length = (1 + count + parent.len()) as u8;
+    }
+
+    /// The wire form and octets behind it that mean nothing, for whoever copies many: always so many take a few instructions.
+    /// Nothing where the name takes more.
+    #[inline]
+    pub fn as_wire_and_more(&self) -> Option<&[u8; 32]> {
+        self.octets.first_chunk().filter(|some| usize::from(self.length) <= some.len())
     }
 
     /// The octets, from the first length octet to the root label.

@@ -94,9 +94,15 @@ impl Held {
 
     /// Puts a name behind the others and returns its place.
     pub(super) fn push(&mut self, name: &Name) -> u32 {
-        let place = self.starts.len() as u32;
-        self.starts.push(u32::try_from(self.octets.len()).expect("a list of over 4 GiB of names was asked for"));
-        self.octets.extend_from_slice(name.as_wire());
+        let (place, start) = (self.starts.len() as u32, self.octets.len());
+        self.starts.push(u32::try_from(start).expect("a list of over 4 GiB of names was asked for"));
+        match name.as_wire_and_more() {
+            Some(octets) => {
+                self.octets.extend_from_slice(octets);
+                self.octets.truncate(start + name.as_wire().len());
+            }
+            None => self.octets.extend_from_slice(name.as_wire()),
+        }
         place
     }
 

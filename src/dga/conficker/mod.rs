@@ -81,11 +81,11 @@ impl Conficker {
         while lanes.iter().any(|lane| lane.index < self.names_a_day) {
             Lane::fill(&mut lanes);
             for (place, lane) in lanes.iter_mut().enumerate() {
-                let _ = lane.read(self, |_, letters, suffix| {
-                    let mut label = [0; 16];
-                    let label = &mut label[..letters.len()];
-                    label.iter_mut().zip(letters).for_each(|(octet, number)| *octet = letter(*number));
-                    name.compose(label, &self.suffixes[(self.variant.suffix)(suffix)]);
+                let _ = lane.read(self, |_, numbers, length| {
+                    // How many letters it is cannot be guessed, and a wrong guess takes as long as all of them.
+                    let mut letters = [0; 16];
+                    letters.iter_mut().zip(&numbers[1..]).for_each(|(octet, number)| *octet = letter(*number));
+                    name.compose_of(&letters, length, &self.suffixes[(self.variant.suffix)(numbers[1 + length])]);
                     each(place, &name);
                     ControlFlow::<()>::Continue(())
                 });
@@ -199,10 +199,10 @@ impl<'a> Wanted<'a> {
         while lanes.iter().any(|lane| lane.index < family.names_a_day) {
             Lane::fill(&mut lanes);
             for (lane, day) in lanes.iter_mut().zip(days) {
-                let index = lane.read(family, |index, letters, suffix| {
-                    let same = letters.len() == label.len()
-                        && letters.iter().zip(*label).all(|(&number, &wanted)| letter(number) == wanted)
-                        && suffixes.contains(&(variant.suffix)(suffix));
+                let index = lane.read(family, |index, numbers, length| {
+                    let same = length == label.len()
+                        && numbers[1..].iter().zip(*label).all(|(&number, &wanted)| letter(number) == wanted)
+                        && suffixes.contains(&(variant.suffix)(numbers[1 + length]));
                     if same { ControlFlow::Break(index) } else { ControlFlow::Continue(()) }
                 });
                 if let ControlFlow::Break(index) = index {
@@ -218,10 +218,13 @@ impl<'a> Wanted<'a> {
 /// Numbers that a generator makes at once.
 const BLOCK: usize = 512;
 
+/// Numbers that a name takes at most: its length, its letters, its suffix.
+const MOST_NUMBERS: usize = 1 + 11 + 1;
+
 /// One of several days whose generators run in step: one alone waits for its own arithmetic most of the time.
 struct Lane {
     rng: Rng,
-    /// What the generator gave; the numbers of a name cut by the end of the block are read with the next.
+    /// What the generator gave; numbers at the end of the block that may not be all of a name are read with the next.
     numbers: [i32; BLOCK],
     unread: usize,
     /// Names read.
@@ -242,16 +245,18 @@ impl Lane {
         }
     }
 
-    /// Reads the names in the block: of each its index, the numbers of its letters and the one of its suffix.
+    /// Reads the names in the block: of each its index, the numbers that it begins with and the count of its letters.
     #[inline]
-    fn read<B>(&mut self, family: &Conficker, mut each: impl FnMut(u32, &[i32], i32) -> ControlFlow<B>) -> ControlFlow<B> {
+    fn read<B>(
+        &mut self,
+        family: &Conficker,
+        mut each: impl FnMut(u32, &[i32; MOST_NUMBERS], usize) -> ControlFlow<B>,
+    ) -> ControlFlow<B> {
         let mut at = 0;
         while self.index < family.names_a_day {
-            let Some(&number) = self.numbers.get(at) else { break };
-            let length = (family.variant.length)(number);
-            let Some(letters) = self.numbers.get(at + 1..at + 1 + length) else { break };
-            let Some(&suffix) = self.numbers.get(at + 1 + length) else { break };
-            each(self.index, letters, suffix)?;
+            let Some(numbers) = self.numbers[at..].first_chunk() else { break };
+            let length = (family.variant.length)(numbers[0]);
+            each(self.index, numbers, length)?;
             self.index += 1;
             at += length + 2;
         }
