@@ -83,7 +83,7 @@ fn none_for_a_packet() {
             let Reading::Message(message) = decoder.read(record) else { continue };
             messages += 1;
             let name = message.question.unwrap().name;
-            if watchlist.opens(message.time, name) {
+            if watchlist.opens(message.time, name) && watchlist.sift(std::iter::once((message.time, name))) > 0 {
                 watchlist.find(message.time, name, || (), &mut found);
             }
         }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use dgawatch::day::{Day, Timestamp};
 use dgawatch::dga::Catalog;
 use dgawatch::name::RawName;
-use dgawatch::watchlist::{Found, Hasher, List, Lists, Match, Patterns, SearchList, Watchlist};
+use dgawatch::watchlist::{Found, Hasher, List, Lists, Match, Patterns, SIFTED, SearchList, Watchlist};
 use support::Rng;
 use support::lists::Fresh;
 use support::packets::wire;
@@ -75,15 +75,7 @@ fn as_a_map_of_strings_has_it() {
         matches
     };
 
-    let hasher = Hasher::default();
-    let lists = Kept { fresh: Fresh { catalog: &catalog, hasher: hasher.clone() }, lists: Default::default() };
-    let (patterns, search_list) = (Patterns::default(), SearchList::default());
-    let mut watchlist = Watchlist::new(&catalog, &lists, hasher, 1, &patterns, &search_list);
-    let (mut found, mut expected) = (vec![], vec![]);
-    let mut take = |asker: u32, what: Found| match what {
-        Found::Listed(Match { family, list_day, index, .. }) => found.push((asker, (family, list_day, index))),
-        Found::Appended(_) | Found::Watched(_) => panic!("there are no patterns, and no suffixes"),
-    };
+    let (mut asked, mut expected) = (vec![], vec![]);
     for asker in 0..NAMES {
         let mut name = listed[rng.below(listed.len() as u64) as usize].clone();
         let letter = char::from(b'a' + rng.below(26) as u8);
@@ -104,21 +96,45 @@ fn as_a_map_of_strings_has_it() {
         if rng.below(3) == 0 {
             octets.make_ascii_uppercase();
         }
-        let (time, raw) = (Timestamp::from_parts(today.number() as u64 * 86_400 + 5, 0), RawName::take(&octets).unwrap());
-        if watchlist.opens(time, raw) {
-            watchlist.find(time, raw, || asker, &mut take);
-        }
-        if rng.below(100) == 0 {
-            watchlist.flush(&mut take);
-        }
+        asked.push((Timestamp::from_parts(today.number() as u64 * 86_400 + 5, 0), octets));
     }
-    watchlist.flush(&mut take);
-    assert!(found.len() > NAMES as usize / 3, "{}", found.len());
-    for (found, expected) in found.iter().zip(&expected) {
-        assert_eq!(found, expected);
+
+    let hasher = Hasher::default();
+    let lists = Kept { fresh: Fresh { catalog: &catalog, hasher: hasher.clone() }, lists: Default::default() };
+    let (patterns, search_list) = (Patterns::default(), SearchList::default());
+    // One by one, and after a second look at some together.
+    for together in [1, SIFTED as u64] {
+        let mut watchlist = Watchlist::new(&catalog, &lists, hasher.clone(), 1, &patterns, &search_list);
+        let mut found = vec![];
+        let mut take = |asker: usize, what: Found| match what {
+            Found::Listed(Match { family, list_day, index, .. }) => found.push((asker as u32, (family, list_day, index))),
+            Found::Appended(_) | Found::Watched(_) => panic!("there are no patterns, and no suffixes"),
+        };
+        let mut looked_for = 0;
+        let mut rest = asked.iter().map(|(time, octets)| (*time, RawName::take(octets).unwrap())).enumerate().peekable();
+        while rest.peek().is_some() {
+            let count = if together > 1 { 1 + rng.below(together) as usize } else { 1 };
+            let names: Vec<_> = rest.by_ref().take(count).filter(|(_, (time, name))| watchlist.opens(*time, *name)).collect();
+            let worth = if together > 1 { watchlist.sift(names.iter().map(|(_, name)| *name)) } else { u64::MAX };
+            for (place, (asker, (time, name))) in names.into_iter().enumerate() {
+                if worth >> place & 1 > 0 {
+                    looked_for += 1;
+                    watchlist.find(time, name, || asker, &mut take);
+                }
+            }
+            if rng.below(100) == 0 {
+                watchlist.flush(&mut take);
+            }
+        }
+        watchlist.flush(&mut take);
+        assert!(found.len() > NAMES as usize / 3, "{}", found.len());
+        for (found, expected) in found.iter().zip(&expected) {
+            assert_eq!(found, expected);
+        }
+        assert_eq!(found.len(), expected.len());
+        assert!(watchlist.days().iter().eq(&days[1..4]));
+        println!("{looked_for} of {NAMES} looked for, {} found", found.len());
     }
-    assert_eq!(found.len(), expected.len());
-    assert!(watchlist.days().iter().eq(&days[1..4]));
 }
 
 /// Who asked is read for names that are found, not for those that only look like one: of responses it takes a walk through

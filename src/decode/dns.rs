@@ -78,17 +78,11 @@ pub(super) struct Unreadable;
 /// Reads header and first question. `None` when there is not even a header.
 ///
 /// A name in pieces is put together in `scratch`.
-#[inline(always)]
 pub(super) fn message<'a>(
     message: &'a [u8],
     scratch: &'a mut [u8; MAX_OCTETS],
 ) -> Option<(Header, Result<Option<Question<'a>>, Unreadable>)> {
-    let (head, body) = message.split_first_chunk::<HEADER>()?;
-    let header = Header {
-        id: u16::from_be_bytes([head[0], head[1]]),
-        flags: u16::from_be_bytes([head[2], head[3]]),
-        questions: u16::from_be_bytes([head[4], head[5]]),
-    };
+    let (header, body) = header(message)?;
     if header.questions == 0 {
         return Some((header, Ok(None)));
     }
@@ -96,11 +90,34 @@ pub(super) fn message<'a>(
         Some(name) => Some((name, name.as_wire().len())),
         None => in_pieces(message, HEADER, scratch).map(|name| (name.name, name.length)),
     };
-    let question = name.and_then(|(name, length)| {
-        let fixed = body.get(length..)?.first_chunk::<4>()?;
-        Some(Question { name, kind: u16::from_be_bytes([fixed[0], fixed[1]]), class: u16::from_be_bytes([fixed[2], fixed[3]]) })
-    });
+    let question = name.and_then(|(name, length)| question(name, body.get(length..)?));
     Some((header, question.map(Some).ok_or(Unreadable)))
+}
+
+/// The same of a message like nearly all are: with a question whose name is in one piece, or with none. Nothing where it takes
+/// [`message`] to tell.
+#[inline(always)]
+pub(super) fn plain(message: &[u8]) -> Option<(Header, Option<Question<'_>>)> {
+    let (header, body) = header(message)?;
+    if header.questions == 0 {
+        return Some((header, None));
+    }
+    let name = RawName::take(body)?;
+    Some((header, Some(question(name, body.get(name.as_wire().len()..)?)?)))
+}
+
+#[inline(always)]
+fn header(message: &[u8]) -> Option<(Header, &[u8])> {
+    let (head, body) = message.split_first_chunk::<HEADER>()?;
+    let field = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
+    Some((Header { id: field(0), flags: field(2), questions: field(4) }, body))
+}
+
+/// The question of a name, which `rest` follows.
+#[inline(always)]
+fn question<'a>(name: RawName<'a>, rest: &[u8]) -> Option<Question<'a>> {
+    let fixed = rest.first_chunk::<4>()?;
+    Some(Question { name, kind: u16::from_be_bytes([fixed[0], fixed[1]]), class: u16::from_be_bytes([fixed[2], fixed[3]]) })
 }
 
 /// A name that was put together.

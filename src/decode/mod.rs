@@ -179,20 +179,21 @@ impl Decoder {
 
     /// Reads a packet.
     pub fn read<'a>(&'a mut self, record: Record<'a>) -> Reading<'a> {
-        match quick(record, &self.config) {
-            Ok(datagram) => self.datagram(record.time, &datagram),
-            Err(Some(outcome)) => Reading::Nothing(outcome),
-            Err(None) => segment(record, &self.config).unwrap_or_else(|| self.thorough(record)),
-        }
+        self.quick(record).or_else(|| self.segment(record)).unwrap_or_else(|| self.thorough(record))
     }
 
-    /// Reads a packet of the kind that nearly all are; nothing when it takes [`Self::thorough`] to know what it is.
+    /// Reads a packet of the kind that nearly all are; nothing when it takes [`Self::thorough`] to know what it is. What it
+    /// reads stands in the record alone.
     ///
     /// Two ways in two methods, because one result for both would have to go through memory.
     #[inline(always)]
-    pub fn quick<'a>(&'a mut self, record: Record<'a>) -> Option<Reading<'a>> {
+    pub fn quick<'a>(&self, record: Record<'a>) -> Option<Reading<'a>> {
         match quick(record, &self.config) {
-            Ok(datagram) => Some(self.datagram(record.time, &datagram)),
+            Ok(datagram) => {
+                let (header, question) = dns::plain(datagram.payload)?;
+                let kind = if header.is_response() { Kind::Response } else { Kind::Query };
+                Some(Reading::Message(datagram.message(record.time, Transport::Udp, header, question, kind)))
+            }
             Err(outcome) => outcome.map(Reading::Nothing),
         }
     }
@@ -226,14 +227,12 @@ impl Decoder {
         }
     }
 
-    #[inline(always)]
     fn datagram<'a>(&'a mut self, time: Timestamp, datagram: &Datagram<'a>) -> Reading<'a> {
         let message = self.message(time, datagram, Transport::Udp);
         message.map_or(Reading::Nothing(Outcome::DnsShort), Reading::Message)
     }
 
     /// Reads a message, if that is one.
-    #[inline(always)]
     fn message<'a>(&'a mut self, time: Timestamp, datagram: &Datagram<'a>, transport: Transport) -> Option<Message<'a>> {
         let (header, question) = dns::message(datagram.payload, &mut self.scratch)?;
         let kind = match &question {
@@ -241,18 +240,34 @@ impl Decoder {
             Ok(_) if header.is_response() => Kind::Response,
             Ok(_) => Kind::Query,
         };
-        Some(Message {
+        Some(datagram.message(time, transport, header, question.unwrap_or(None), kind))
+    }
+}
+
+impl<'a> Datagram<'a> {
+    /// The message that it holds.
+    #[inline(always)]
+    const fn message(
+        &self,
+        time: Timestamp,
+        transport: Transport,
+        header: Header,
+        question: Option<Question<'a>>,
+        kind: Kind,
+    ) -> Message<'a> {
+        let Self { addresses, source_port, destination_port, payload } = *self;
+        Message {
             time,
-            addresses: datagram.addresses,
-            source_port: datagram.source_port,
-            destination_port: datagram.destination_port,
+            addresses,
+            source_port,
+            destination_port,
             transport,
             whole: true,
             header,
-            question: question.unwrap_or(None),
+            question,
             kind,
-            octets: datagram.payload,
-        })
+            octets: payload,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::clerk::{Clerk, Total};
 use super::shelf::Shelf;
+use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
@@ -32,8 +33,8 @@ pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop:
             let mut more = true;
             while more && !stopped() {
                 // A failure is told at the end, unless it has passed by then.
-                more = capture.read(&mut block, |record| worker.take(record)).unwrap_or(false);
-                let batch = worker.finish_block(std::mem::take(&mut spare));
+                more = capture.read(&mut block, |record| worker.take_at_once(record)).unwrap_or(false);
+                let batch = worker.finish_block(Shortlist::new(), std::mem::take(&mut spare));
                 if batch.packets > 0 {
                     let place = capture.place(|path| clerk.open(path));
                     clerk.take(place, 0, &batch);

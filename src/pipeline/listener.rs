@@ -149,7 +149,7 @@ impl<'a, 's, T: Intake> Listener<'a, 's, T> {
         let mut told = None;
         loop {
             let worker = &mut self.worker;
-            let taken = self.tap.take(TURN, |record| worker.take(record))?;
+            let taken = self.tap.take(TURN, |record| worker.take_at_once(record))?;
             let now = Instant::now();
             let due = now >= tick;
             if due || self.worker.batch().findings.len() >= FULL {

@@ -34,6 +34,7 @@ mod search;
 #[cfg(feature = "live")]
 mod sensor;
 mod shelf;
+mod shortlist;
 #[cfg(feature = "live")]
 mod tally;
 mod worker;

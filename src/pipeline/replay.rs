@@ -24,6 +24,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::clerk::{Clerk, Total};
 use super::shelf::Shelf;
+use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
@@ -139,8 +140,9 @@ fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut d
     let mut read = || {
         let mut capture = input.open()?;
         while !stop.load(Ordering::Relaxed) && capture.fill(&mut block)? {
-            let (octets, outcome) = capture.walk(&block, |record| worker.take(record));
-            let batch = worker.finish_block(std::mem::take(&mut spare));
+            let mut shortlist = Shortlist::new();
+            let (octets, outcome) = capture.walk(&block, |record| worker.take(record, &mut shortlist));
+            let batch = worker.finish_block(shortlist, std::mem::take(&mut spare));
             done(capture.advanced(octets), &batch);
             spare = batch.emptied();
             outcome?;
@@ -238,9 +240,10 @@ impl<'a, 's> Turn<'a, 's> {
         let (sequence, input, next) = lock(source).next(block, stop)?;
         let event = match next {
             Next::Block(mut layout, octets) => {
+                let mut shortlist = Shortlist::new();
                 // It was found that all of it is whole.
-                let _ = layout.walk(block, |record| worker.take(record));
-                Event::Batch { input, batch: worker.finish_block(spare), octets }
+                let _ = layout.walk(block, |record| worker.take(record, &mut shortlist));
+                Event::Batch { input, batch: worker.finish_block(shortlist, spare), octets }
             }
             Next::End(failure) => Event::End { input, failure },
         };

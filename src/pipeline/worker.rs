@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Settings;
+use super::shortlist::{Entry, Shortlist};
 #[cfg(feature = "live")]
 use crate::day::Day;
 use crate::day::Timestamp;
 use crate::decode::{
-    Assembler, Counts, Decoder, Message, Outcome, Piece, Pieces, Reading, Reply, Told, Transport, lifetime, told,
+    Assembler, Counts, Decoder, Message, Outcome, Piece, Pieces, Question, Reading, Reply, Told, Transport, lifetime, told,
 };
 use crate::ledger::{Answer, Hit, Sighting};
 use crate::name::RawName;
@@ -106,38 +107,77 @@ impl<'a> Worker<'a> {
         (Resting { decoder, counts, batch, assembler }, watchlist.days().clone())
     }
 
-    /// Takes one packet.
+    /// Takes one packet of a block. Its name may wait in `shortlist`, which is the same for all of the block.
+    #[inline(always)]
+    pub(super) fn take<'o>(&mut self, record: Record<'o>, shortlist: &mut Shortlist<'o>) {
+        self.count(record);
+        match self.decoder.quick(record) {
+            Some(Reading::Message(message)) => {
+                self.counts.add(message.outcome());
+                let Some(Question { name, .. }) = message.question else { return };
+                if shortlist.write(Entry { record, name }, self.watchlist.opens(record.time, name)) {
+                    self.look_up_all(shortlist);
+                }
+            }
+            Some(reading) => self.counts.add(reading.outcome()),
+            None => self.take_thoroughly(record, shortlist),
+        }
+    }
+
+    /// Takes one packet that is gone when the next comes.
     #[inline]
-    pub(super) fn take(&mut self, record: Record<'_>) {
-        let Self { decoder, watchlist, counts, batch, .. } = self;
+    pub(super) fn take_at_once(&mut self, record: Record<'_>) {
+        self.count(record);
+        match self.decoder.quick(record) {
+            Some(Reading::Message(message)) => {
+                self.counts.add(message.outcome());
+                look_up(&message, &mut self.watchlist, &mut self.batch.findings);
+            }
+            Some(reading) => self.counts.add(reading.outcome()),
+            None => self.take_thoroughly(record, &mut Shortlist::new()),
+        }
+    }
+
+    #[inline(always)]
+    fn count(&mut self, record: Record<'_>) {
+        let Self { batch, .. } = self;
         batch.packets += 1;
         batch.bytes += record.data.len() as u64;
         batch.first = record.time.min(batch.first);
         batch.last = record.time.max(batch.last);
-        match decoder.quick(record) {
-            Some(Reading::Message(message)) => {
-                counts.add(message.outcome());
-                look_up(&message, watchlist, &mut batch.findings);
+    }
+
+    /// Looks up the names of a shortlist.
+    #[inline(never)]
+    fn look_up_all(&mut self, shortlist: &mut Shortlist<'_>) {
+        let Self { decoder, watchlist, batch, .. } = self;
+        let entries = shortlist.take();
+        let mut worth = watchlist.sift(entries.iter().map(|entry| (entry.record.time, entry.name)));
+        while worth > 0 {
+            let Entry { record, name } = entries[worth.trailing_zeros() as usize];
+            worth &= worth - 1;
+            if let Some(Reading::Message(message)) = decoder.quick(record) {
+                look_closer(watchlist, &mut batch.findings, name, message);
             }
-            Some(reading) => counts.add(reading.outcome()),
-            None => self.take_thoroughly(record),
         }
     }
 
     /// Takes a packet that is not of the usual kind.
     #[inline(never)]
-    fn take_thoroughly(&mut self, record: Record<'_>) {
+    fn take_thoroughly(&mut self, record: Record<'_>, shortlist: &mut Shortlist<'_>) {
         let Self { decoder, watchlist, counts, batch, assembler } = self;
         match decoder.segment(record) {
             // Not one way for both: what a segment says goes from here straight to where it is kept.
             Some(Reading::Piece(piece)) => take_piece(&piece, watchlist, counts, batch, assembler),
             Some(reading) => counts.add(reading.outcome()),
-            None => self.take_by_layers(record),
+            None => self.take_by_layers(record, shortlist),
         }
     }
 
     #[inline(never)]
-    fn take_by_layers(&mut self, record: Record<'_>) {
+    fn take_by_layers(&mut self, record: Record<'_>, shortlist: &mut Shortlist<'_>) {
+        // What is found is told in the order of packets.
+        self.look_up_all(shortlist);
         let Self { decoder, watchlist, counts, batch, assembler } = self;
         match decoder.thorough(record) {
             Reading::Message(message) => {
@@ -155,7 +195,8 @@ impl<'a> Worker<'a> {
     }
 
     /// What came since the last call; what comes next goes into `next`, for which an empty one will do.
-    pub(super) fn finish_block(&mut self, next: Batch) -> Batch {
+    pub(super) fn finish_block(&mut self, mut shortlist: Shortlist<'_>, next: Batch) -> Batch {
+        self.look_up_all(&mut shortlist);
         settle(&mut self.watchlist, &mut self.batch.findings);
         std::mem::replace(&mut self.batch, next)
     }

@@ -158,7 +158,7 @@ impl<R: Read> Capture<R> {
     ///
     /// # Errors
     /// When what follows the last of them is damaged, or the input ends inside it. Nothing can be read after that.
-    pub fn walk(&mut self, block: &[u8], each: impl FnMut(Record<'_>)) -> (usize, Result<(), Failure>) {
+    pub fn walk<'b>(&mut self, block: &'b [u8], each: impl FnMut(Record<'b>)) -> (usize, Result<(), Failure>) {
         let walk = self.layout.walk(block, each);
         self.keep(block, walk)
     }

@@ -67,7 +67,7 @@ impl Header {
 
     /// See [`super::Layout::walk`].
     #[inline]
-    pub(super) fn walk(&self, octets: &[u8], each: impl FnMut(Record<'_>)) -> Walk {
+    pub(super) fn walk<'o>(&self, octets: &'o [u8], each: impl FnMut(Record<'o>)) -> Walk {
         // Loops of their own, so that none asks for each number how to read it.
         match (self.long, self.swapped) {
             (false, false) => self.walk_in::<false, RECORD_HEADER>(octets, each),
@@ -132,7 +132,7 @@ impl Header {
     }
 
     #[inline]
-    fn walk_in<const SWAPPED: bool, const BEFORE: usize>(&self, octets: &[u8], mut each: impl FnMut(Record<'_>)) -> Walk {
+    fn walk_in<'o, const SWAPPED: bool, const BEFORE: usize>(&self, octets: &'o [u8], mut each: impl FnMut(Record<'o>)) -> Walk {
         let mut consumed = 0;
         while let Some((header, rest)) = octets[consumed..].split_first_chunk::<BEFORE>() {
             let field = |at: usize| {

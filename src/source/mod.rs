@@ -164,7 +164,7 @@ pub struct Walk {
 impl Layout {
     /// Hands over the records of `octets` in their order, up to the first that is not whole.
     #[inline]
-    pub fn walk(&mut self, octets: &[u8], each: impl FnMut(Record<'_>)) -> Walk {
+    pub fn walk<'o>(&mut self, octets: &'o [u8], each: impl FnMut(Record<'o>)) -> Walk {
         match &mut self.0 {
             Kind::Classic(header) => header.walk(octets, each),
             Kind::Blocks(section) => section.walk(octets, each),

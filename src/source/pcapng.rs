@@ -63,7 +63,7 @@ impl Section {
 
     /// See [`super::Layout::walk`].
     #[inline]
-    pub(super) fn walk(&mut self, octets: &[u8], mut each: impl FnMut(Record<'_>)) -> Walk {
+    pub(super) fn walk<'o>(&mut self, octets: &'o [u8], mut each: impl FnMut(Record<'o>)) -> Walk {
         let mut consumed = 0;
         loop {
             let rest = &octets[consumed..];

@@ -39,7 +39,7 @@ impl Header {
 
     /// See [`super::Layout::walk`].
     #[inline]
-    pub(super) fn walk(&self, octets: &[u8], mut each: impl FnMut(Record<'_>)) -> Walk {
+    pub(super) fn walk<'o>(&self, octets: &'o [u8], mut each: impl FnMut(Record<'o>)) -> Walk {
         let mut consumed = 0;
         while let Some((header, rest)) = octets[consumed..].split_first_chunk::<RECORD_HEADER>() {
             let field = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);

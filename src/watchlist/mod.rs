@@ -50,7 +50,7 @@ pub use self::search_list::SearchList;
 
 use self::front::gist;
 use self::glance::Glance;
-use self::open::OpenLists;
+use self::open::{OpenLists, ones};
 use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
@@ -117,6 +117,9 @@ pub struct Watchlist<'a, T> {
 /// Names that are looked up together: 16 names and three days fill the misses that a processor core waits for at once.
 pub const TOGETHER: usize = 16;
 
+/// Names that are [sifted](Watchlist::sift) together, at most.
+pub const SIFTED: usize = u64::BITS as usize;
+
 /// From so many listed names on, with no other one between, most are taken to be listed: then what lists of any size need for
 /// them is worth fetching for some at once. Else most are not found, which one look tells, and who asked for them should not be
 /// read out of each message.
@@ -166,7 +169,42 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     /// Whether a name that a packet of `time` holds is worth [`Self::find`]: few are, and the first of a day.
     #[inline(always)]
     pub fn opens(&self, time: Timestamp, name: RawName<'_>) -> bool {
-        time.day() != self.today || self.glance.opens(name)
+        (time.day() != self.today) | self.glance.opens(name)
+    }
+
+    /// Which of some names, [`SIFTED`] at most, that packets of a time hold are worth [`Self::find`] after a second look: a bit
+    /// each. All are to be such as [`Self::opens`] lets pass.
+    pub fn sift<'n>(&mut self, names: impl ExactSizeIterator<Item = (Timestamp, RawName<'n>)>) -> u64 {
+        let all = u64::MAX.unbounded_shr(u64::BITS - names.len() as u32);
+        if self.lucky > 0 {
+            return all;
+        }
+        let Self { lists, gate, glance, patterns, search_list, today, .. } = self;
+        let (mut worth, mut large) = (0, 0);
+        let mut looks = [(0, 0); SIFTED];
+        let mut lower = Name::root();
+        for ((number, (time, name)), look) in names.enumerate().zip(&mut looks) {
+            let wire = name.as_wire();
+            let others = glance.opens_for_others(name) && (search_list.may_end(wire) || patterns.may_match(wire));
+            let families = lists.may_hold(gate.families(name), gist(wire));
+            let small = others | (time.day() != *today) | (families & !lists.large > 0);
+            worth |= u64::from(small) << number;
+            if !small && families > 0 {
+                lower.set(name);
+                *look = (families, List::hash(&lists.hasher, &lower));
+                lists.fetch(families, look.1);
+                large |= 1 << number;
+            }
+        }
+        // What they read is on its way by now.
+        for number in ones(large) {
+            let (families, hash) = looks[number];
+            worth |= u64::from(lists.large_may_hold(families, hash)) << number;
+        }
+        if worth < all {
+            (self.luck, self.lucky) = (0, 0);
+        }
+        worth
     }
 
     /// Has a name that a packet of `time` holds looked up, at once or with later ones, which [`Self::flush`] ends. Then

@@ -90,9 +90,17 @@ impl<'a> OpenLists<'a> {
     /// Begins to fetch what large lists need for a name of this hash that is soon looked up.
     #[inline]
     pub(super) fn fetch(&self, families: u64, hash: u64) {
-        for family in families_in(families & self.large) {
+        for family in ones(families & self.large) {
             self.open[family].lists.iter().filter_map(|open| open.list.as_ref()).for_each(|list| list.fetch(hash));
         }
+    }
+
+    /// Whether large lists of these families may hold a name of this hash; wrong in this direction only.
+    #[inline]
+    pub(super) fn large_may_hold(&self, families: u64, hash: u64) -> bool {
+        let lists = ones(families).flat_map(|family| &self.open[family].lists);
+        // Not decided one by one, which could not be guessed. What is not open yet may hold anything.
+        lists.fold(false, |any, open| any | open.list.as_ref().is_none_or(|list| list.may_hold(hash)))
     }
 
     /// Looks where lists behind a front may hold names, [`TOGETHER`] at most. Each step is done for all of them before the next
@@ -102,7 +110,7 @@ impl<'a> OpenLists<'a> {
         let mut looks = Looks { looks: [Look::default(); MOST_LOOKS], next: 0, count: 0, names: names.len(), families };
         let fronts = |name: &Waiting<T>| {
             let wanted = if name.families & !families == 0 { name.families } else { 0 };
-            families_in(wanted).filter_map(|family| Some((family, &self.open[family].lists, self.open[family].front.as_ref()?)))
+            ones(wanted).filter_map(|family| Some((family, &self.open[family].lists, self.open[family].front.as_ref()?)))
         };
         touch(names.iter().flat_map(|name| fronts(name).map(|(.., front)| front.peek(name.gist))));
         let mut lists: [Option<(&List, u64)>; MOST_LOOKS] = [None; MOST_LOOKS];
@@ -175,14 +183,14 @@ impl<'a> OpenLists<'a> {
     /// The families of these whose lists may hold a name of this gist; wrong in this direction only.
     #[inline]
     pub(super) fn may_hold(&self, families: u64, gist: u64) -> u64 {
-        let fronts = families_in(families & self.fronted).filter_map(|family| Some((family, self.open[family].front.as_ref()?)));
+        let fronts = ones(families & self.fronted).filter_map(|family| Some((family, self.open[family].front.as_ref()?)));
         fronts.fold(families, |families, (family, front)| families & !(u64::from(!front.may_hold(gist)) << family))
     }
 
     /// Looks into the lists of the families marked in `families`; tells whether one holds `name`.
     pub(super) fn find(&mut self, families: u64, gist: u64, hash: u64, name: &Name, matched: &mut dyn FnMut(Match)) -> bool {
         let mut found = false;
-        for family in families_in(families) {
+        for family in ones(families) {
             let family = family as FamilyId;
             let OpenFamily { used, makes_at, .. } = &mut self.open[usize::from(family)];
             if *used == *makes_at {
@@ -216,14 +224,14 @@ impl Looks {
     }
 }
 
-/// The families that are marked.
+/// The places of bits that are set.
 #[inline(always)]
-fn families_in(mut marked: u64) -> impl Iterator<Item = usize> {
+pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        let family = marked.trailing_zeros() as usize;
-        (marked > 0).then(|| {
-            marked &= marked - 1;
-            family
+        let place = bits.trailing_zeros() as usize;
+        (bits > 0).then(|| {
+            bits &= bits - 1;
+            place
         })
     })
 }

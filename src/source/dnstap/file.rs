@@ -21,7 +21,7 @@ impl Stream {
     }
 
     /// See [`super::super::Layout::walk`].
-    pub(in super::super) fn walk(&mut self, octets: &[u8], mut each: impl FnMut(Record<'_>)) -> Walk {
+    pub(in super::super) fn walk<'o>(&mut self, octets: &'o [u8], mut each: impl FnMut(Record<'o>)) -> Walk {
         let mut consumed = 0;
         loop {
             let damage = match (frame::next(&octets[consumed..]), self.open) {
