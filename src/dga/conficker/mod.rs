@@ -11,8 +11,6 @@ mod ab;
 mod c;
 mod rng;
 
-use std::ops::ControlFlow;
-
 use self::rng::{Rng, Seed};
 use super::{About, Family, Habit, Shape};
 use crate::day::Day;
@@ -71,24 +69,22 @@ impl Conficker {
         self.id != self.variant.id
     }
 
-    fn lanes<const LANES: usize>(&self, days: [Day; LANES]) -> [Lane; LANES] {
-        days.map(|day| Lane { rng: Rng::new(&self.seed, day), numbers: [0; BLOCK], unread: 0, index: 0 })
-    }
-
     fn names_in_step<const LANES: usize>(&self, days: [Day; LANES], each: &mut dyn FnMut(usize, &Name)) {
-        let mut lanes = self.lanes(days);
+        /// Numbers of each day for a name that is read: a little more than it takes, so that a block is made when one is read.
+        const AHEAD: usize = 3;
+        let mut lanes = Lanes::new(&self.seed, days);
         let mut name = Name::root();
-        while lanes.iter().any(|lane| lane.index < self.names_a_day) {
-            Lane::fill(&mut lanes);
-            for (place, lane) in lanes.iter_mut().enumerate() {
-                let _ = lane.read(self, |_, numbers, length| {
+        while lanes.turn(self) {
+            let Lanes { makers, read } = &mut lanes;
+            for (place, lane) in read.iter_mut().enumerate() {
+                while let Some((_, numbers, length)) = lane.next(self) {
                     // How many letters it is cannot be guessed, and a wrong guess takes as long as all of them.
                     let mut letters = [0; 16];
                     letters.iter_mut().zip(&numbers[1..]).for_each(|(octet, number)| *octet = letter(*number));
                     name.compose_of(&letters, length, &self.suffixes[(self.variant.suffix)(numbers[1 + length])]);
                     each(place, &name);
-                    ControlFlow::<()>::Continue(())
-                });
+                    makers.make(AHEAD);
+                }
             }
         }
     }
@@ -195,73 +191,104 @@ impl<'a> Wanted<'a> {
 
     fn search<const LANES: usize>(&self, days: [Day; LANES], found: &mut dyn FnMut(Day, u32)) {
         let Self { family, variant, label, suffixes } = self;
-        let mut lanes = family.lanes(days);
-        while lanes.iter().any(|lane| lane.index < family.names_a_day) {
-            Lane::fill(&mut lanes);
-            for (lane, day) in lanes.iter_mut().zip(days) {
-                let index = lane.read(family, |index, numbers, length| {
+        let mut lanes = Lanes::new(&family.seed, days);
+        while lanes.turn(family) {
+            for (lane, day) in lanes.read.iter_mut().zip(days) {
+                while let Some((index, numbers, length)) = lane.next(family) {
                     let same = length == label.len()
                         && numbers[1..].iter().zip(*label).all(|(&number, &wanted)| letter(number) == wanted)
                         && suffixes.contains(&(variant.suffix)(numbers[1 + length]));
-                    if same { ControlFlow::Break(index) } else { ControlFlow::Continue(()) }
-                });
-                if let ControlFlow::Break(index) = index {
-                    found(day, index);
-                    // As generated, the first place of a name is its index.
-                    lane.index = u32::MAX;
+                    if same {
+                        found(day, index);
+                        // As generated, the first place of a name is its index.
+                        lane.index = u32::MAX;
+                    }
                 }
             }
         }
     }
 }
 
-/// Numbers that a generator makes at once.
+/// Numbers of a generator that are read together.
 const BLOCK: usize = 512;
 
 /// Numbers that a name takes at most: its length, its letters, its suffix.
 const MOST_NUMBERS: usize = 1 + 11 + 1;
 
-/// One of several days whose generators run in step: one alone waits for its own arithmetic most of the time.
+/// Several days whose generators run in step: one alone waits for its own arithmetic most of the time. All of them still wait
+/// for some of it, so that names can be read meanwhile.
+struct Lanes<const LANES: usize> {
+    makers: Makers<LANES>,
+    read: [Lane; LANES],
+}
+
+/// The generators, and the blocks that they are making.
+struct Makers<const LANES: usize> {
+    generators: [Rng; LANES],
+    numbers: [[i32; BLOCK]; LANES],
+    /// How many there are of each.
+    made: usize,
+}
+
+/// The block of a day that is read.
 struct Lane {
-    rng: Rng,
-    /// What the generator gave; numbers at the end of the block that may not be all of a name are read with the next.
-    numbers: [i32; BLOCK],
-    unread: usize,
+    /// What was left of the one before, at the end of the room for it, then the block.
+    numbers: [i32; MOST_NUMBERS + BLOCK],
+    /// What is read next: at the end of the block too little to be surely all of a name is left.
+    at: usize,
     /// Names read.
     index: u32,
 }
 
-impl Lane {
-    /// Makes the numbers of the next block.
-    #[inline]
-    fn fill<const LANES: usize>(lanes: &mut [Self; LANES]) {
-        let first = lanes.each_ref().map(|lane| lane.unread);
-        for at in 0..BLOCK {
-            for (lane, first) in lanes.iter_mut().zip(first) {
-                if let Some(number) = lane.numbers.get_mut(first + at) {
-                    *number = lane.rng.next();
-                }
-            }
-        }
+impl<const LANES: usize> Lanes<LANES> {
+    fn new(seed: &Seed, days: [Day; LANES]) -> Self {
+        let generators = days.map(|day| Rng::new(seed, day));
+        let lane = |_| Lane { numbers: [0; MOST_NUMBERS + BLOCK], at: MOST_NUMBERS + BLOCK, index: 0 };
+        Self { makers: Makers { generators, numbers: [[0; BLOCK]; LANES], made: 0 }, read: days.map(lane) }
     }
 
-    /// Reads the names in the block: of each its index, the numbers that it begins with and the count of its letters.
-    #[inline]
-    fn read<B>(
-        &mut self,
-        family: &Conficker,
-        mut each: impl FnMut(u32, &[i32; MOST_NUMBERS], usize) -> ControlFlow<B>,
-    ) -> ControlFlow<B> {
-        let mut at = 0;
-        while self.index < family.names_a_day {
-            let Some(numbers) = self.numbers[at..].first_chunk() else { break };
-            let length = (family.variant.length)(numbers[0]);
-            each(self.index, numbers, length)?;
-            self.index += 1;
-            at += length + 2;
+    /// Has the next block read, when the one before is; false when all names are.
+    fn turn(&mut self, family: &Conficker) -> bool {
+        let Self { makers, read } = self;
+        if read.iter().all(|lane| lane.index >= family.names_a_day) {
+            return false;
         }
-        self.numbers.copy_within(at.., 0);
-        self.unread = BLOCK - at;
-        ControlFlow::Continue(())
+        makers.make(BLOCK);
+        makers.made = 0;
+        for (lane, numbers) in read.iter_mut().zip(&makers.numbers) {
+            lane.numbers.copy_within(BLOCK.., 0);
+            lane.numbers[MOST_NUMBERS..].copy_from_slice(numbers);
+            lane.at -= BLOCK;
+        }
+        true
+    }
+}
+
+impl<const LANES: usize> Makers<LANES> {
+    /// Makes so many more numbers of each, up to the end of the block.
+    #[inline(always)]
+    fn make(&mut self, count: usize) {
+        let Self { generators, numbers, made } = self;
+        for _ in 0..count.min(BLOCK - *made) {
+            generators.iter_mut().zip(&mut *numbers).for_each(|(generator, numbers)| numbers[*made % BLOCK] = generator.next());
+            *made += 1;
+        }
+    }
+}
+
+impl Lane {
+    /// Reads a name: its index, the numbers that it begins with and the count of its letters.
+    #[inline(always)]
+    fn next(&mut self, family: &Conficker) -> Option<(u32, &[i32; MOST_NUMBERS], usize)> {
+        if self.index >= family.names_a_day {
+            // Whatever is left of the block.
+            self.at = self.numbers.len();
+            return None;
+        }
+        let numbers = self.numbers[self.at..].first_chunk()?;
+        let (index, length) = (self.index, (family.variant.length)(numbers[0]));
+        self.index += 1;
+        self.at += length + 2;
+        Some((index, numbers, length))
     }
 }
