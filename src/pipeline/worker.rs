@@ -120,7 +120,13 @@ impl<'a> Worker<'a> {
                 }
             }
             Some(reading) => self.counts.add(reading.outcome()),
-            None => self.take_thoroughly(record, shortlist),
+            None => {
+                if !self.take_segment(record) {
+                    // What is found is told in the order of packets.
+                    self.look_up_all(shortlist);
+                    self.take_by_layers(record);
+                }
+            }
         }
     }
 
@@ -134,7 +140,11 @@ impl<'a> Worker<'a> {
                 look_up(&message, &mut self.watchlist, &mut self.batch.findings);
             }
             Some(reading) => self.counts.add(reading.outcome()),
-            None => self.take_thoroughly(record, &mut Shortlist::new()),
+            None => {
+                if !self.take_segment(record) {
+                    self.take_by_layers(record);
+                }
+            }
         }
     }
 
@@ -162,22 +172,22 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Takes a packet that is not of the usual kind.
+    /// Takes a TCP segment like nearly all are; tells whether it is one.
     #[inline(never)]
-    fn take_thoroughly(&mut self, record: Record<'_>, shortlist: &mut Shortlist<'_>) {
+    fn take_segment(&mut self, record: Record<'_>) -> bool {
         let Self { decoder, watchlist, counts, batch, assembler } = self;
         match decoder.segment(record) {
             // Not one way for both: what a segment says goes from here straight to where it is kept.
             Some(Reading::Piece(piece)) => take_piece(&piece, watchlist, counts, batch, assembler),
             Some(reading) => counts.add(reading.outcome()),
-            None => self.take_by_layers(record, shortlist),
+            None => return false,
         }
+        true
     }
 
+    /// Takes a packet of any kind.
     #[inline(never)]
-    fn take_by_layers(&mut self, record: Record<'_>, shortlist: &mut Shortlist<'_>) {
-        // What is found is told in the order of packets.
-        self.look_up_all(shortlist);
+    fn take_by_layers(&mut self, record: Record<'_>) {
         let Self { decoder, watchlist, counts, batch, assembler } = self;
         match decoder.thorough(record) {
             Reading::Message(message) => {

@@ -1,9 +1,10 @@
 //! Has memory come to the processor before it is needed.
 //!
 //! The one place with `unsafe` beside `source/mapped.rs`. Why it is needed: nothing that is safe begins a fetch and goes on; a
-//! load must end before what comes some hundred instructions after it can. With loads in its place a packet costs 3 % more where
-//! lists have 25 million names, 28.1 ns for 27.2 (benches/README.md). Why it is sound: a fetch is a hint that reads nothing, wherever it points (AMD64
-//! Architecture Programmer's Manual, volume 3, "PREFETCHlevel"; Intel SDM, volume 2, "PREFETCHh"), and it points to an octet that is there.
+//! load must end before what comes some hundred instructions after it can. With loads in its place a packet costs 13 % more where
+//! lists have 25 million names, 25 ns for 22 (benches/README.md). Why it is sound: a fetch is a hint that reads nothing, wherever it
+//! points (AMD64 Architecture Programmer's Manual, volume 3, "PREFETCHlevel"; Intel SDM, volume 2, "PREFETCHh"), and it points to an
+//! octet that is there.
 
 /// Begins to fetch what an octet lies in, and goes on at once.
 #[inline(always)]

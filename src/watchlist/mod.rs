@@ -189,7 +189,7 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             let families = lists.may_hold(gate.families(name), gist(wire));
             let small = others | (time.day() != *today) | (families & !lists.large > 0);
             worth |= u64::from(small) << number;
-            if !small && families > 0 {
+            if families & lists.large > 0 && !small {
                 lower.set(name);
                 *look = (families, List::hash(&lists.hasher, &lower));
                 lists.fetch(families, look.1);
