@@ -82,15 +82,11 @@ pub(super) fn message<'a>(
     message: &'a [u8],
     scratch: &'a mut [u8; MAX_OCTETS],
 ) -> Option<(Header, Result<Option<Question<'a>>, Unreadable>)> {
-    let (header, body) = header(message)?;
-    if header.questions == 0 {
-        return Some((header, Ok(None)));
+    if let Some((header, question)) = plain(message) {
+        return Some((header, Ok(question)));
     }
-    let name = match RawName::take(body) {
-        Some(name) => Some((name, name.as_wire().len())),
-        None => in_pieces(message, HEADER, scratch).map(|name| (name.name, name.length)),
-    };
-    let question = name.and_then(|(name, length)| question(name, body.get(length..)?));
+    let (header, body) = header(message)?;
+    let question = in_pieces(message, HEADER, scratch).and_then(|name| question(name.name, body.get(name.length..)?));
     Some((header, question.map(Some).ok_or(Unreadable)))
 }
 

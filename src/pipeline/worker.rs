@@ -16,7 +16,7 @@ use crate::decode::{
 use crate::ledger::{Answer, Hit, Sighting};
 use crate::name::RawName;
 use crate::source::{LinkType, Record};
-use crate::watchlist::{Found, TOGETHER, Watchlist};
+use crate::watchlist::{Found, TOGETHER, Watchlist, ones};
 
 /// What one thread needs and counts.
 pub(super) struct Worker<'a> {
@@ -162,10 +162,9 @@ impl<'a> Worker<'a> {
     fn look_up_all(&mut self, shortlist: &mut Shortlist<'_>) {
         let Self { decoder, watchlist, batch, .. } = self;
         let entries = shortlist.take();
-        let mut worth = watchlist.sift(entries.iter().map(|entry| (entry.record.time, entry.name)));
-        while worth > 0 {
-            let Entry { record, name } = entries[worth.trailing_zeros() as usize];
-            worth &= worth - 1;
+        let worth = watchlist.sift(entries.iter().map(|entry| (entry.record.time, entry.name)));
+        for place in ones(worth) {
+            let Entry { record, name } = entries[place];
             if let Some(Reading::Message(message)) = decoder.quick(record) {
                 look_closer(watchlist, &mut batch.findings, name, message);
             }

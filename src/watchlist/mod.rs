@@ -45,12 +45,13 @@ pub use self::image::{Image, compile};
 pub use self::list::{Form, List};
 pub use self::name_set::NameSet;
 pub use self::names::Names;
+pub(crate) use self::open::ones;
 pub use self::pattern::{Pattern, PatternId, PatternSet, Patterns};
 pub use self::search_list::SearchList;
 
 use self::front::gist;
 use self::glance::Glance;
-use self::open::{OpenLists, ones};
+use self::open::OpenLists;
 use self::pattern::Scratch;
 use self::shape::Gate;
 use crate::day::{Day, Timestamp};
@@ -179,17 +180,15 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         if self.lucky > 0 {
             return all;
         }
-        let Self { lists, gate, glance, patterns, search_list, today, .. } = self;
+        let Self { lists, gate, today, .. } = &*self;
         let (mut worth, mut large) = (0, 0);
         let mut looks = [(0, 0); SIFTED];
         let mut lower = Name::root();
         for ((number, (time, name)), look) in names.enumerate().zip(&mut looks) {
-            let wire = name.as_wire();
-            let others = glance.opens_for_others(name) && (search_list.may_end(wire) || patterns.may_match(wire));
-            let families = lists.may_hold(gate.families(name), gist(wire));
-            let small = others | (time.day() != *today) | (families & !lists.large > 0);
-            worth |= u64::from(small) << number;
-            if families & lists.large > 0 && !small {
+            let families = lists.may_hold(gate.families(name), gist(name.as_wire()));
+            let already = self.is_for_others(name) | (time.day() != *today) | (families & !lists.large > 0);
+            worth |= u64::from(already) << number;
+            if families & lists.large > 0 && !already {
                 lower.set(name);
                 *look = (families, List::hash(&lists.hasher, &lower));
                 lists.fetch(families, look.1);
@@ -223,12 +222,11 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             self.flush(found);
             self.enter(time.day());
         }
-        let (wire, possible) = (name.as_wire(), self.gate.families(name));
-        let others = self.glance.opens_for_others(name) && (self.search_list.may_end(wire) || self.patterns.may_match(wire));
+        let (possible, others) = (self.gate.families(name), self.is_for_others(name));
         if possible == 0 && !others {
             return;
         }
-        let gist = gist(wire);
+        let gist = gist(name.as_wire());
         // Of those that are likely to be listed, this is asked for several at once.
         let families = if possible & self.lucky > 0 { possible } else { self.lists.may_hold(possible, gist) };
         if families == 0 && !others {
@@ -259,6 +257,13 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         if self.count == TOGETHER {
             self.flush(found);
         }
+    }
+
+    /// Whether a name is worth a look for patterns, and for what clients append.
+    #[inline(always)]
+    fn is_for_others(&self, name: RawName<'_>) -> bool {
+        let wire = name.as_wire();
+        self.glance.opens_for_others(name) && (self.search_list.may_end(wire) || self.patterns.may_match(wire))
     }
 
     /// Looks up the names that wait.

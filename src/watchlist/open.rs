@@ -226,7 +226,7 @@ impl Looks {
 
 /// The places of bits that are set.
 #[inline(always)]
-pub(super) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
+pub(crate) fn ones(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let place = bits.trailing_zeros() as usize;
         (bits > 0).then(|| {

@@ -212,7 +212,7 @@ impl<'a> Wanted<'a> {
 /// Numbers of a generator that are read together.
 const BLOCK: usize = 512;
 
-/// Numbers that a name takes at most: its length, its letters, its suffix.
+/// Numbers that a name takes at most: its length, its letters (A's and B's are the longest), its suffix.
 const MOST_NUMBERS: usize = 1 + 11 + 1;
 
 /// Several days whose generators run in step: one alone waits for its own arithmetic most of the time. All of them still wait
