@@ -132,7 +132,7 @@ fn as_a_map_of_strings_has_it() {
             assert_eq!(found, expected);
         }
         assert_eq!(found.len(), expected.len());
-        assert!(watchlist.days().iter().eq(&days[1..4]));
+        assert!(watchlist.take_days().iter().eq(&days[1..4]));
         println!("{looked_for} of {NAMES} looked for, {} found", found.len());
     }
 }

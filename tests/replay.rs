@@ -7,7 +7,7 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use domain::base::Message;
 use etherparse::{LaxSlicedPacket, TransportSlice};
@@ -204,6 +204,37 @@ fn random_traffic() {
     assert_eq!(few["matches_not_kept"].as_u64(), Some(hits(&expected) - hits(&kept)));
     let infected = few["sources"].as_array().unwrap().iter().filter(|row| row["verdict"] == "infected").count();
     assert!(infected >= 90, "{infected}");
+}
+
+/// Packets that carry captures, as those of somebody who sends one away, whose records look like the file's own: none of them is
+/// taken for one, whoever reads them from wherever.
+#[test]
+fn captures_within_packets() {
+    let client = at("192.0.2.7", 4_000);
+    let asked = |client: SocketAddr, name: &str| ethernet(&[], &udp(client, at("192.0.2.53", 53), &query(1, name, 1)));
+    let (own, others) = (names("conficker-b", "2009-04-01"), names("conficker-b", "2009-06-01"));
+    let mut packets = vec![];
+    for place in 0..3_000_u64 {
+        let inside: Vec<_> = (0..12).map(|name| (START + 61 * DAY, asked(client, &others[name]))).collect();
+        let carried = &USUAL.file(&inside)[24 + place as usize % 16..];
+        packets.push((START + DAY + place * 1_000, ethernet(&[], &udp(client, at("192.0.2.99", 9_999), carried))));
+        if place.is_multiple_of(7) {
+            let client = at(&format!("10.0.0.{}", place % 50), 7_000);
+            packets.push((START + DAY + place * 1_000, asked(client, &own[place as usize % 250])));
+        }
+    }
+    let folder = TempDir::new().unwrap();
+    let octets = USUAL.file(&packets);
+    assert!(octets.len() > 5 << 19, "{}", octets.len());
+    let report = replay(&["--family", "conficker-b"], &[&file(&folder, "carriers.pcap", &octets)], 0);
+    assert_eq!(rows(&report), naive(&packets, &["conficker-b"]));
+    assert_eq!(report["lists"].as_array().unwrap().len(), 3, "those of the packets' day and of the days beside it");
+    // Cut within the last.
+    let cut = file(&folder, "cut.pcap", &octets[..octets.len() - 50]);
+    let report = replay(&["--family", "conficker-b"], &[&cut], 1);
+    let expected = format!("is cut: it ends inside the record at octet {}", octets.len() - 16 - packets.last().unwrap().1.len());
+    let error = report["captures"][0]["error"].as_str().unwrap();
+    assert!(error.starts_with(&expected), "{error}");
 }
 
 /// Days are opened and closed as a capture goes through years, forwards and back.

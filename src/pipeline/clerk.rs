@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Settings;
 use super::book::{Book, Closed};
 use super::shelf::Shelf;
-use super::worker::{Asker, Batch, Findings, Worker, look_up, settle};
+use super::worker::{Asker, Batch, Findings, look_up, settle};
 use crate::day::Day;
 use crate::decode::{Assembler, Counts, Messages};
 use crate::dga::Catalog;
@@ -32,6 +32,9 @@ pub(super) struct Clerk<'a, 'p> {
     /// Pieces that the assembler took.
     pieces: u64,
     watchlist: Watchlist<'a, Asker>,
+    counts: Counts,
+    /// Days of the packets.
+    days: BTreeSet<Day>,
     so_far: Progress,
     progress: &'p mut dyn FnMut(Progress),
 }
@@ -48,7 +51,18 @@ impl<'a, 'p> Clerk<'a, 'p> {
         let (book, assembler) =
             (Book::new(settings, shelf, Ledger::new(settings.max_sources)), Assembler::new(settings.decode.clone()));
         let watchlist = shelf.watchlist(settings);
-        Self { captures, shelf, book, assembler, pieces: 0, watchlist, so_far: Progress::default(), progress }
+        Self {
+            captures,
+            shelf,
+            book,
+            assembler,
+            pieces: 0,
+            watchlist,
+            counts: Counts::default(),
+            days: BTreeSet::new(),
+            so_far: Progress::default(),
+            progress,
+        }
     }
 
     /// One capture more, of this name; returns its place.
@@ -69,7 +83,9 @@ impl<'a, 'p> Clerk<'a, 'p> {
         if let Some(link) = batch.unknown_link {
             capture.error.get_or_insert_with(|| format!("holds packets of link type {}, which are not read", link.0));
         }
-        let Self { book, assembler, pieces, watchlist, .. } = self;
+        let Self { book, assembler, pieces, watchlist, counts, days, .. } = self;
+        counts.merge(&batch.counts);
+        days.extend(&batch.days);
         book.enter(&batch.findings);
         let mut findings = Findings::default();
         for piece in batch.pieces.iter() {
@@ -92,20 +108,19 @@ impl<'a, 'p> Clerk<'a, 'p> {
     }
 
     /// The report of it all.
-    pub(super) fn report(self, catalog: &Catalog, mut total: Total, settings: &Settings) -> Report {
-        let Self { captures, shelf, mut book, mut assembler, mut watchlist, so_far, .. } = self;
+    pub(super) fn report(self, catalog: &Catalog, settings: &Settings) -> Report {
+        let Self { captures, shelf, mut book, mut assembler, mut watchlist, counts, mut days, so_far, .. } = self;
         let mut findings = Findings::default();
         assembler.finish(&mut |_, message| look_up(message, &mut watchlist, &mut findings));
         settle(&mut watchlist, &mut findings);
         book.enter(&findings);
-        debug_assert_eq!(total.counts.total(), so_far.packets, "each packet has one outcome");
-        total.days.extend(watchlist.days());
-        let mut messages = Messages::in_packets(&total.counts);
+        debug_assert_eq!(counts.total(), so_far.packets, "each packet has one outcome");
+        days.append(&mut watchlist.take_days());
+        let mut messages = Messages::in_packets(&counts);
         messages.merge(assembler.messages());
         let Closed { ledger, timeline, hourly, events, answers } = book.close();
-        let found = Found { counts: total.counts, messages, given_up: assembler.given_up(), answers, lost: settings.lost };
-        let mut report =
-            Report::new(catalog, captures, found, &total.days, settings.skew, ledger, Arc::clone(&settings.patterns));
+        let found = Found { counts, messages, given_up: assembler.given_up(), answers, lost: settings.lost };
+        let mut report = Report::new(catalog, captures, found, &days, settings.skew, ledger, Arc::clone(&settings.patterns));
         report.set_lists(shelf.lists());
         report.set_timeline(timeline);
         #[cfg(not(feature = "parquet"))]
@@ -116,20 +131,5 @@ impl<'a, 'p> Clerk<'a, 'p> {
             report.tell(&mut events);
         }
         report
-    }
-}
-
-/// What all workers counted.
-#[derive(Default)]
-pub(super) struct Total {
-    counts: Counts,
-    days: BTreeSet<Day>,
-}
-
-impl Total {
-    pub(super) fn add(&mut self, worker: Worker<'_>) {
-        let (counts, watchlist) = worker.finish();
-        self.counts.merge(&counts);
-        self.days.extend(watchlist.days());
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::clerk::{Clerk, Total};
+use super::clerk::Clerk;
 use super::shelf::Shelf;
 use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
@@ -52,7 +52,5 @@ pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop:
         let place = place.unwrap_or_else(|| clerk.open(path));
         clerk.end(place, Some(failure.to_owned()));
     }
-    let mut total = Total::default();
-    total.add(worker);
-    clerk.report(catalog, total, settings)
+    clerk.report(catalog, settings)
 }

@@ -8,28 +8,30 @@
 //!     `----------------- emptied batches ----------------'
 //! ```
 //!
-//! Workers take turns at reading: whose turn it is reads a block, finds where its last whole record ends, and decodes it
-//! where it lies, in the cache of its core, while the next reads on. The clerk takes what they found in the order of the
-//! blocks, so that nothing depends on which thread was faster. The calling thread is the clerk, and between that a worker.
-//! Batches go round: their number bounds how far one thread can be ahead of another.
+//! Of a file that comes in [`Parts`] each worker takes the next one, reads and decodes it, and waits for nobody; the clerk
+//! sees to it that each part begins where the one before ended. Of other inputs they take turns at reading: whose turn it is
+//! reads a block, finds where its last whole record ends, and decodes it where it lies, in the cache of its core, while the
+//! next reads on. The clerk takes what they found in the order of parts and blocks, so that nothing depends on which thread was
+//! faster. The calling thread is the clerk, and between that a worker. Batches go round: their number bounds how far one
+//! thread can be ahead of another.
 
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::{hint, thread};
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 
-use super::clerk::{Clerk, Total};
+use super::clerk::Clerk;
 use super::shelf::Shelf;
 use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
 use crate::export::Report;
-use crate::source::{Capture, Failure, Input, Layout};
+use crate::source::{Capture, Failure, Input, Layout, Parts, Reached, Stretch};
 
 /// Batches in the round for each worker: one at work, one waiting, one on its way back.
 const BATCHES_A_WORKER: usize = 3;
@@ -50,7 +52,6 @@ pub fn replay(
     let shelf = Shelf::new(catalog, settings.compiled.as_ref());
     let worker = || Worker::new(settings, shelf.watchlist(settings));
     let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, &shelf, progress);
-    let mut total = Total::default();
     let workers = workers(inputs, threads);
     if workers == 1 {
         let mut worker = worker();
@@ -58,9 +59,8 @@ pub fn replay(
             let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, batch));
             clerk.end(place, failure.map(|failure| failure.to_string()));
         }
-        total.add(worker);
     } else {
-        let source = Mutex::new(Source { inputs, place: 0, capture: None, failure: None, sequence: 0 });
+        let source = Mutex::new(Source { inputs, place: 0, open: Open::None, failure: None, sequence: 0 });
         thread::scope(|scope| {
             let batches = BATCHES_A_WORKER * workers;
             let (give_batch, take_batch) = bounded::<Batch>(batches);
@@ -78,13 +78,14 @@ pub fn replay(
                                 break;
                             }
                         }
-                        turn.worker
                     })
                 })
                 .collect();
             // Only the others hold the other end now: when they end, so does the channel.
             drop(give_event);
-            let mut order = Order { clerk: &mut clerk, give_batch, early: BTreeMap::new(), next: 0 };
+            let again = &|| Turn::new(worker(), &source, stop);
+            let mut order =
+                Order { clerk: &mut clerk, give_batch, early: BTreeMap::new(), next: 0, reached: Some(0), again, reader: None };
             let mut turn = Turn::new(worker(), &source, stop);
             // Without a batch others have them all, and events to come.
             let next = || take_batch.try_recv().map_or_else(|_| take_event.recv().ok(), |spare| turn.take(spare));
@@ -92,13 +93,12 @@ pub fn replay(
             let _ = events.chain(&take_event).try_for_each(|(sequence, event)| order.take(sequence, event));
             // Ends those that still wait for a batch.
             drop(order);
-            total.add(turn.worker);
             for other in others {
-                total.add(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             }
         });
     }
-    clerk.report(catalog, total, settings)
+    clerk.report(catalog, settings)
 }
 
 /// How many of `threads` read packets: where most octets are compressed, one of them is busy unpacking.
@@ -114,6 +114,15 @@ enum Event {
         input: usize,
         batch: Batch,
         octets: u64,
+    },
+    /// What came of a part; nothing where no record seems to begin in it.
+    Part {
+        input: usize,
+        parts: Arc<Parts>,
+        reached: Option<Reached>,
+        /// Where the part ends.
+        until: u64,
+        batch: Batch,
     },
     End {
         input: usize,
@@ -152,60 +161,82 @@ fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut d
     read().err()
 }
 
-/// The inputs, of which whoever has the turn reads the next block.
+/// The inputs, of which whoever has the turn takes what is next.
 struct Source<'i> {
     inputs: &'i [Input],
     /// The input that is read.
     place: usize,
-    capture: Option<Capture<Box<dyn Read + Send>>>,
+    open: Open,
     /// What is wrong behind the block that was read last.
     failure: Option<Failure>,
     /// Events so far.
     sequence: u64,
 }
 
+/// The input that is read.
+enum Open {
+    /// It is not open yet.
+    None,
+    Capture(Capture<Box<dyn Read + Send>>),
+    /// And the part to be read next.
+    Parts(Arc<Parts>, u64),
+}
+
 /// What is next.
 enum Next {
     /// A block of whole records, laid out so; so many octets of the file were read for it.
     Block(Layout, u64),
+    /// A part that is still to be read.
+    Part(Arc<Parts>, u64),
     /// An input is over.
     End(Option<Failure>),
 }
 
 impl Source<'_> {
-    /// Reads the next block; also tells which event it is, of which input. `None` when all inputs are read, or as soon as it
-    /// is to `stop`.
+    /// What is next, into `block` where it is one; also tells which event it is, of which input. `None` when all inputs are read,
+    /// or as soon as it is to `stop`.
     fn next(&mut self, block: &mut Vec<u8>, stop: &AtomicBool) -> Option<(u64, usize, Next)> {
         let (place, input) = (self.place, self.inputs.get(self.place)?);
         let next = if stop.load(Ordering::Relaxed) {
             self.inputs = &[];
             Next::End(None)
         } else {
-            self.read(input, block).map_or_else(|failure| Next::End(Some(failure)), |read| read.unwrap_or(Next::End(None)))
+            self.read(input, block).unwrap_or_else(|failure| Next::End(Some(failure)))
         };
         if matches!(next, Next::End(_)) {
-            (self.place, self.capture) = (place + 1, None);
+            (self.place, self.open) = (place + 1, Open::None);
         }
         self.sequence += 1;
         Some((self.sequence - 1, place, next))
     }
 
-    fn read(&mut self, input: &Input, block: &mut Vec<u8>) -> Result<Option<Next>, Failure> {
+    fn read(&mut self, input: &Input, block: &mut Vec<u8>) -> Result<Next, Failure> {
         if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
-        let capture = match &mut self.capture {
-            Some(capture) => capture,
-            none => none.insert(input.open()?),
-        };
-        if !capture.fill(block)? {
-            return Ok(None);
+        if matches!(self.open, Open::None) {
+            self.open = match input.parts() {
+                Some(parts) => Open::Parts(Arc::new(parts), 0),
+                None => Open::Capture(input.open()?),
+            };
         }
-        let layout = capture.layout().clone();
-        let (octets, outcome) = capture.split(block);
-        block.truncate(octets);
-        self.failure = outcome.err();
-        Ok(Some(Next::Block(layout, capture.advanced(octets))))
+        match &mut self.open {
+            Open::Parts(parts, next) if *next < parts.count() => {
+                *next += 1;
+                Ok(Next::Part(Arc::clone(parts), *next - 1))
+            }
+            Open::Capture(capture) => {
+                if !capture.fill(block)? {
+                    return Ok(Next::End(None));
+                }
+                let layout = capture.layout().clone();
+                let (octets, outcome) = capture.split(block);
+                block.truncate(octets);
+                self.failure = outcome.err();
+                Ok(Next::Block(layout, capture.advanced(octets)))
+            }
+            _ => Ok(Next::End(None)),
+        }
     }
 }
 
@@ -234,7 +265,7 @@ impl<'a, 's> Turn<'a, 's> {
         Self { worker, source, stop, block: vec![] }
     }
 
-    /// Reads, decodes and matches the next block; `spare` is for what is found in the one after. `None` when there is no more.
+    /// Reads, decodes and matches what is next; `spare` is for what is found in the one after. `None` when there is no more.
     fn take(&mut self, spare: Batch) -> Option<(u64, Event)> {
         let Self { worker, source, stop, block } = self;
         let (sequence, input, next) = lock(source).next(block, stop)?;
@@ -245,21 +276,51 @@ impl<'a, 's> Turn<'a, 's> {
                 let _ = layout.walk(block, |record| worker.take(record, &mut shortlist));
                 Event::Batch { input, batch: worker.finish_block(shortlist, spare), octets }
             }
+            Next::Part(parts, number) => {
+                let until = parts.until(number);
+                let (reached, batch) = match parts.part(number, block) {
+                    Some(stretch) => {
+                        let (reached, batch) = self.walk(&parts, stretch, spare);
+                        (Some(reached), batch)
+                    }
+                    None => (None, spare),
+                };
+                Event::Part { input, parts, reached, until, batch }
+            }
             Next::End(failure) => Event::End { input, failure },
         };
         Some((sequence, event))
     }
+
+    /// Decodes and matches a stretch whose octets are in the block.
+    fn walk(&mut self, parts: &Parts, stretch: Stretch, spare: Batch) -> (Reached, Batch) {
+        let Self { worker, block, .. } = self;
+        let mut shortlist = Shortlist::new();
+        let reached = parts.walk(stretch, block, |record| worker.take(record, &mut shortlist));
+        (reached, worker.finish_block(shortlist, spare))
+    }
+
+    /// Reads, decodes and matches what begins with a record at `at`, as far as it goes.
+    fn take_from(&mut self, parts: &Parts, at: u64, until: u64) -> (Reached, Batch) {
+        let stretch = parts.stretch(at, until, &mut self.block);
+        self.walk(parts, stretch, Batch::default())
+    }
 }
 
 /// Hands events to the clerk in the order of their sequence.
-struct Order<'c, 'a, 'p> {
-    clerk: &'c mut Clerk<'a, 'p>,
+struct Order<'o, 'a, 's, 'p> {
+    clerk: &'o mut Clerk<'a, 'p>,
     give_batch: Sender<Batch>,
     early: BTreeMap<u64, Event>,
     next: u64,
+    /// Where the next record begins of an input that comes in parts; nothing once there are no more.
+    reached: Option<u64>,
+    /// Reads again what was read from a wrong place on.
+    again: &'o dyn Fn() -> Turn<'a, 's>,
+    reader: Option<Turn<'a, 's>>,
 }
 
-impl Order<'_, '_, '_> {
+impl Order<'_, '_, '_, '_> {
     /// Takes an event; breaks off when what others wait for will not come.
     fn take(&mut self, sequence: u64, event: Event) -> ControlFlow<()> {
         if matches!(event, Event::Panic) {
@@ -273,8 +334,21 @@ impl Order<'_, '_, '_> {
                     self.clerk.take(input, octets, &batch);
                     batch.emptied()
                 }
+                Event::Part { input, parts, reached, until, batch } => {
+                    self.reached = self.reached.map(|at| at.max(parts.begin()));
+                    if let Some(reached) = reached.filter(|reached| Some(reached.from) == self.reached) {
+                        self.reach(input, reached, &batch);
+                    }
+                    while let Some(at) = self.reached.filter(|at| *at < until) {
+                        let reader = self.reader.get_or_insert_with(self.again);
+                        let (reached, batch) = reader.take_from(&parts, at, until);
+                        self.reach(input, reached, &batch);
+                    }
+                    batch.emptied()
+                }
                 Event::End { input, failure } => {
                     self.clerk.end(input, failure.map(|failure| failure.to_string()));
+                    self.reached = Some(0);
                     Batch::default()
                 }
                 Event::Panic => unreachable!("it has no place in the order"),
@@ -283,5 +357,17 @@ impl Order<'_, '_, '_> {
             let _ = self.give_batch.send(spare);
         }
         ControlFlow::Continue(())
+    }
+
+    /// Takes what came of a stretch that begins where the one before ended.
+    fn reach(&mut self, input: usize, Reached { from, to, outcome }: Reached, batch: &Batch) {
+        self.clerk.take(input, to - from, batch);
+        self.reached = match outcome {
+            Ok(more) => more.then_some(to),
+            Err(failure) => {
+                self.clerk.end(input, Some(failure.to_string()));
+                None
+            }
+        };
     }
 }

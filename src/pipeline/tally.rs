@@ -33,10 +33,9 @@ impl Tally {
         let batch = worker.batch();
         (self.packets, self.octets, self.span, self.unknown_link) =
             (batch.packets, batch.bytes, batch.span(), batch.unknown_link);
-        let (counts, assembler) = worker.counted();
-        self.counts = counts.clone();
-        self.messages = Messages::in_packets(counts);
-        if let Some(assembler) = assembler {
+        self.counts = batch.counts.clone();
+        self.messages = Messages::in_packets(&self.counts);
+        if let Some(assembler) = worker.assembler() {
             self.messages.merge(assembler.messages());
             self.given_up = assembler.given_up();
         }

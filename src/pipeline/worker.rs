@@ -1,15 +1,12 @@
 //! The hot loop: record to message to match. One worker a thread, sharing nothing but lists.
 
 use std::cell::RefCell;
-#[cfg(feature = "live")]
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Settings;
 use super::shortlist::{Entry, Shortlist};
-#[cfg(feature = "live")]
-use crate::day::Day;
-use crate::day::Timestamp;
+use crate::day::{Day, Timestamp};
 use crate::decode::{
     Assembler, Counts, Decoder, Message, Outcome, Piece, Pieces, Question, Reading, Reply, Told, Transport, lifetime, told,
 };
@@ -22,17 +19,15 @@ use crate::watchlist::{Found, TOGETHER, Watchlist, ones};
 pub(super) struct Worker<'a> {
     decoder: Decoder,
     watchlist: Watchlist<'a, Asker>,
-    counts: Counts,
     batch: Batch,
     /// Puts together what comes in pieces, where no other worker has some of them.
     assembler: Option<Assembler>,
 }
 
-/// A worker without lists: what it counted, and what waits to be put together.
+/// A worker without lists: what it found, and what waits to be put together.
 #[cfg(feature = "live")]
 pub(super) struct Resting {
     decoder: Decoder,
-    counts: Counts,
     batch: Batch,
     assembler: Assembler,
 }
@@ -42,7 +37,7 @@ impl Resting {
     /// One that has done nothing yet.
     pub(super) fn new(settings: &Settings) -> Self {
         let (decoder, assembler) = (Decoder::new(settings.decode.clone()), Assembler::new(settings.decode.clone()));
-        Self { decoder, counts: Counts::default(), batch: Batch::default(), assembler }
+        Self { decoder, batch: Batch::default(), assembler }
     }
 }
 
@@ -57,6 +52,10 @@ pub(super) struct Batch {
     last: Timestamp,
     /// The first link type that cannot be read.
     pub(super) unknown_link: Option<LinkType>,
+    /// What became of the packets. Live, this is counted over all of them.
+    pub(super) counts: Counts,
+    /// Days of the packets in the watchlist.
+    pub(super) days: BTreeSet<Day>,
     pub(super) findings: Findings,
     /// What must be put together with packets of other blocks.
     pub(super) pieces: Pieces,
@@ -64,8 +63,17 @@ pub(super) struct Batch {
 
 impl Default for Batch {
     fn default() -> Self {
-        let (first, last) = (Timestamp::MAX, Timestamp::default());
-        Self { packets: 0, bytes: 0, first, last, unknown_link: None, findings: Findings::default(), pieces: Pieces::default() }
+        Self {
+            packets: 0,
+            bytes: 0,
+            first: Timestamp::MAX,
+            last: Timestamp::default(),
+            unknown_link: None,
+            counts: Counts::default(),
+            days: BTreeSet::new(),
+            findings: Findings::default(),
+            pieces: Pieces::default(),
+        }
     }
 }
 
@@ -86,14 +94,14 @@ impl Batch {
 impl<'a> Worker<'a> {
     pub(super) fn new(settings: &Settings, watchlist: Watchlist<'a, Asker>) -> Self {
         let decoder = Decoder::new(settings.decode.clone());
-        Self { decoder, watchlist, counts: Counts::default(), batch: Batch::default(), assembler: None }
+        Self { decoder, watchlist, batch: Batch::default(), assembler: None }
     }
 
     /// One that goes on where another, or none, stopped; leaves no pieces to others.
     #[cfg(feature = "live")]
     pub(super) fn go_on(resting: Resting, watchlist: Watchlist<'a, Asker>) -> Self {
-        let Resting { decoder, counts, batch, assembler } = resting;
-        Self { decoder, watchlist, counts, batch, assembler: Some(assembler) }
+        let Resting { decoder, batch, assembler } = resting;
+        Self { decoder, watchlist, batch, assembler: Some(assembler) }
     }
 
     /// Stops for a while; also tells the days of the packets.
@@ -102,9 +110,9 @@ impl<'a> Worker<'a> {
     /// When it leaves pieces to others.
     #[cfg(feature = "live")]
     pub(super) fn rest(self) -> (Resting, BTreeSet<Day>) {
-        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        let Self { decoder, mut watchlist, batch, assembler } = self;
         let assembler = assembler.expect("only workers that leave nothing to others rest");
-        (Resting { decoder, counts, batch, assembler }, watchlist.days().clone())
+        (Resting { decoder, batch, assembler }, watchlist.take_days())
     }
 
     /// Takes one packet of a block. Its name may wait in `shortlist`, which is the same for all of the block.
@@ -113,13 +121,13 @@ impl<'a> Worker<'a> {
         self.count(record);
         match self.decoder.quick(record) {
             Some(Reading::Message(message)) => {
-                self.counts.add(message.outcome());
+                self.batch.counts.add(message.outcome());
                 let Some(Question { name, .. }) = message.question else { return };
                 if shortlist.write(Entry { record, name }, self.watchlist.opens(record.time, name)) {
                     self.look_up_all(shortlist);
                 }
             }
-            Some(reading) => self.counts.add(reading.outcome()),
+            Some(reading) => self.batch.counts.add(reading.outcome()),
             None => {
                 if !self.take_segment(record) {
                     // What is found is told in the order of packets.
@@ -136,10 +144,10 @@ impl<'a> Worker<'a> {
         self.count(record);
         match self.decoder.quick(record) {
             Some(Reading::Message(message)) => {
-                self.counts.add(message.outcome());
+                self.batch.counts.add(message.outcome());
                 look_up(&message, &mut self.watchlist, &mut self.batch.findings);
             }
-            Some(reading) => self.counts.add(reading.outcome()),
+            Some(reading) => self.batch.counts.add(reading.outcome()),
             None => {
                 if !self.take_segment(record) {
                     self.take_by_layers(record);
@@ -174,11 +182,11 @@ impl<'a> Worker<'a> {
     /// Takes a TCP segment like nearly all are; tells whether it is one.
     #[inline(never)]
     fn take_segment(&mut self, record: Record<'_>) -> bool {
-        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        let Self { decoder, watchlist, batch, assembler } = self;
         match decoder.segment(record) {
             // Not one way for both: what a segment says goes from here straight to where it is kept.
-            Some(Reading::Piece(piece)) => take_piece(&piece, watchlist, counts, batch, assembler),
-            Some(reading) => counts.add(reading.outcome()),
+            Some(Reading::Piece(piece)) => take_piece(&piece, watchlist, batch, assembler),
+            Some(reading) => batch.counts.add(reading.outcome()),
             None => return false,
         }
         true
@@ -187,15 +195,15 @@ impl<'a> Worker<'a> {
     /// Takes a packet of any kind.
     #[inline(never)]
     fn take_by_layers(&mut self, record: Record<'_>) {
-        let Self { decoder, watchlist, counts, batch, assembler } = self;
+        let Self { decoder, watchlist, batch, assembler } = self;
         match decoder.thorough(record) {
             Reading::Message(message) => {
-                counts.add(message.outcome());
+                batch.counts.add(message.outcome());
                 look_up(&message, watchlist, &mut batch.findings);
             }
-            Reading::Piece(piece) => take_piece(&piece, watchlist, counts, batch, assembler),
+            Reading::Piece(piece) => take_piece(&piece, watchlist, batch, assembler),
             Reading::Nothing(outcome) => {
-                counts.add(outcome);
+                batch.counts.add(outcome);
                 if outcome == Outcome::UnknownLink {
                     batch.unknown_link.get_or_insert(record.link);
                 }
@@ -207,6 +215,7 @@ impl<'a> Worker<'a> {
     pub(super) fn finish_block(&mut self, mut shortlist: Shortlist<'_>, next: Batch) -> Batch {
         self.look_up_all(&mut shortlist);
         settle(&mut self.watchlist, &mut self.batch.findings);
+        self.batch.days = self.watchlist.take_days();
         std::mem::replace(&mut self.batch, next)
     }
 
@@ -217,10 +226,10 @@ impl<'a> Worker<'a> {
         &mut self.batch
     }
 
-    /// What is counted of packets and of what is put together here.
+    /// What puts pieces together here.
     #[cfg(feature = "live")]
-    pub(super) const fn counted(&self) -> (&Counts, Option<&Assembler>) {
-        (&self.counts, self.assembler.as_ref())
+    pub(super) const fn assembler(&self) -> Option<&Assembler> {
+        self.assembler.as_ref()
     }
 
     /// Gives up what waits to be put together here.
@@ -231,23 +240,12 @@ impl<'a> Worker<'a> {
             assembler.finish(&mut |_, message| look_up(message, watchlist, &mut batch.findings));
         }
     }
-
-    /// What is counted over all blocks: outcomes, and the days of the packets in the watchlist.
-    pub(super) fn finish(self) -> (Counts, Watchlist<'a, Asker>) {
-        (self.counts, self.watchlist)
-    }
 }
 
 /// Puts a piece together with others, or keeps it for who does.
 #[inline(always)]
-fn take_piece(
-    piece: &Piece<'_>,
-    watchlist: &mut Watchlist<'_, Asker>,
-    counts: &mut Counts,
-    batch: &mut Batch,
-    assembler: &mut Option<Assembler>,
-) {
-    counts.add(piece.outcome());
+fn take_piece(piece: &Piece<'_>, watchlist: &mut Watchlist<'_, Asker>, batch: &mut Batch, assembler: &mut Option<Assembler>) {
+    batch.counts.add(piece.outcome());
     match assembler {
         Some(assembler) => {
             // Its number among this worker's: which packet came last decides the time of a message.

@@ -169,7 +169,7 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// As [`Self::walk`].
     pub fn split(&mut self, block: &[u8]) -> (usize, Result<(), Failure>) {
-        let walk = self.layout.end(block);
+        let walk = self.layout.walk(block, |_| {});
         self.keep(block, walk)
     }
 
@@ -193,7 +193,7 @@ impl<R: Read> Capture<R> {
 
 /// Reads until `room` is full, the input ends or fails; how many octets came. In as few calls as can be: those of the standard
 /// library begin with 8 kB each time.
-fn read_all(input: &mut impl Read, room: &mut [u8]) -> (usize, Option<io::Error>) {
+pub(super) fn read_all(input: &mut impl Read, room: &mut [u8]) -> (usize, Option<io::Error>) {
     let mut read = 0;
     while read < room.len() {
         match input.read(&mut room[read..]) {

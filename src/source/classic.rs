@@ -24,13 +24,16 @@ const LONG_RECORD_HEADER: usize = 24;
 /// The longest packet that a record can claim: libpcap's `MAXIMUM_SNAPLEN`, which no common writer exceeds.
 pub(super) const MAX_PACKET: u32 = 262_144;
 
-/// Walks at once of [`Header::skip`], which cost about what one does as long as they wait for memory.
-const WALKS: usize = 4;
+/// The longest record.
+pub(super) const MAX_RECORD: usize = LONG_RECORD_HEADER + MAX_PACKET as usize;
 
-/// Octets in which a boundary is looked for: a few packets.
-const LOOKED_AT: usize = 8 << 10;
+/// Octets in which the beginning of a record is looked for: no packet of IP is longer.
+const LOOKED_AT: usize = 64 << 10;
 
-/// Seconds that packets of a block are hardly apart.
+/// Records in a row that must look like some.
+const IN_A_ROW: usize = 3;
+
+/// Seconds that packets in a row are hardly apart.
 const LONG: u32 = 1 << 16;
 
 /// What the header of a file says about its records.
@@ -77,58 +80,29 @@ impl Header {
         }
     }
 
-    /// Where a walk over `octets` may begin that is to find their end: at a boundary of records far in them.
-    ///
-    /// Each record tells where the next one begins, so that a walk waits for memory at each. Here several walks go on at
-    /// once, from places that look like boundaries. Looks deceive; what counts is that a walk from the very start arrives
-    /// there.
-    pub(super) fn skip(&self, octets: &[u8]) -> usize {
-        match (self.long, self.swapped) {
-            (false, false) => self.skip_in::<false, RECORD_HEADER>(octets),
-            (false, true) => self.skip_in::<true, RECORD_HEADER>(octets),
-            (true, false) => self.skip_in::<false, LONG_RECORD_HEADER>(octets),
-            (true, true) => self.skip_in::<true, LONG_RECORD_HEADER>(octets),
-        }
-    }
-
-    fn skip_in<const SWAPPED: bool, const BEFORE: usize>(&self, octets: &[u8]) -> usize {
-        let share = octets.len() / WALKS;
-        if share < LOOKED_AT {
-            return 0;
-        }
-        let first = u32_at(octets, 0, SWAPPED).unwrap_or(0);
-        let behind = |at: usize| {
-            let captured = u32_at(octets, at + 8, SWAPPED).filter(|captured| *captured <= MAX_PACKET)?;
-            Some(at + BEFORE + captured as usize).filter(|behind| *behind <= octets.len())
+    /// Where the first record seems to begin in octets from anywhere in a file.
+    pub(super) fn look_for_one(&self, octets: &[u8]) -> Option<usize> {
+        let before = if self.long { LONG_RECORD_HEADER } else { RECORD_HEADER };
+        let field = |at: usize| u32_at(octets, at, self.swapped);
+        // Where the next one begins, if one begins there.
+        let behind = |at: usize, first: u32| {
+            let (seconds, fraction, captured, original) = (field(at)?, field(at + 4)?, field(at + 8)?, field(at + 12)?);
+            // What begins four octets into a header looks like one but for its last number.
+            let is_one = (1..=original).contains(&captured)
+                && original <= MAX_PACKET
+                && u64::from(fraction) * self.unit < 1_000_000_000
+                && seconds.abs_diff(first) < LONG;
+            is_one.then_some(at + before + captured as usize)
         };
-        let looks_like_one = |at: usize| {
-            let header = [0, 4, 8, 12].map(|field| u32_at(octets, at + field, SWAPPED).unwrap_or(u32::MAX));
-            let [seconds, fraction, captured, original] = header;
-            seconds.abs_diff(first) < LONG && u64::from(fraction) * self.unit < 1_000_000_000 && captured <= original
-        };
-        let starts: [usize; WALKS] = std::array::from_fn(|walk| {
-            let mut places = walk * share..walk * share + LOOKED_AT;
-            let found = places.find(|at| looks_like_one(*at) && behind(*at).is_some_and(looks_like_one));
-            if walk == 0 { 0 } else { found.unwrap_or(octets.len()) }
-        });
-        let mut places = starts;
-        loop {
-            let mut moved = false;
-            for (walk, place) in places.iter_mut().enumerate() {
-                let goal = starts.get(walk + 1).copied().unwrap_or(octets.len());
-                if *place < goal
-                    && let Some(behind) = behind(*place)
-                {
-                    *place = behind;
-                    moved = true;
-                }
+        (0..octets.len().min(LOOKED_AT)).find(|at| {
+            let first = field(*at).unwrap_or(0);
+            let mut next = behind(*at, first);
+            for _ in 1..IN_A_ROW {
+                // What is cut by the end of the octets cannot be looked at.
+                next = next.and_then(|at| if at + RECORD_HEADER > octets.len() { Some(at) } else { behind(at, first) });
             }
-            if !moved {
-                break;
-            }
-        }
-        // From walk to walk, as long as one arrives where the next began.
-        starts.iter().zip(places).fold(0, |reached, (start, place)| if reached == *start { place } else { reached })
+            next.is_some()
+        })
     }
 
     #[inline]
@@ -153,69 +127,5 @@ impl Header {
             consumed += BEFORE + data.len();
         }
         Walk { consumed, wanted: BEFORE, damage: None }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    /// A record that claims `captured` octets.
-    fn header(swapped: bool, long: bool, seconds: u32, captured: u32) -> Vec<u8> {
-        let fields = [seconds, 7, captured, captured.max(60)];
-        let mut octets: Vec<u8> =
-            fields.iter().flat_map(|field| if swapped { field.to_be_bytes() } else { field.to_le_bytes() }).collect();
-        octets.resize(if long { LONG_RECORD_HEADER } else { RECORD_HEADER }, 0);
-        octets
-    }
-
-    proptest! {
-        /// Walks from many places end where one from the start does, whatever packets hold that looks like a record.
-        #[test]
-        fn skipping_ends_where_walking_does(
-            swapped: bool,
-            long: bool,
-            packets in prop::collection::vec((0_u32..1_500, 0_u32..3, any::<u16>()), 500..2_000),
-            odd in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
-            cut in 0_usize..2_000,
-        ) {
-            let file = Header { swapped, unit: 1_000, long, link: LinkType::ETHERNET };
-            let mut octets = vec![];
-            for (length, kind, other) in packets {
-                let mut data = vec![0; length as usize];
-                if kind > 0 {
-                    // Packets full of records: such as lead astray, and such as lead back.
-                    let fake = header(swapped, long, 1_238_500_000, if kind == 1 { other.into() } else { 0 });
-                    data.iter_mut().zip(fake.iter().cycle()).for_each(|(octet, fake)| *octet = *fake);
-                }
-                octets.extend(header(swapped, long, 1_238_500_000 + u32::from(other), length));
-                octets.extend(data);
-            }
-            for (place, value) in odd {
-                let place = place.index(octets.len());
-                octets[place] = value;
-            }
-            octets.truncate(octets.len().saturating_sub(cut));
-            let skipped = file.skip(&octets);
-            let (mut places, mut count) = (vec![0], 0);
-            let whole = file.walk(&octets, |record| {
-                count += record.data.len() + header(swapped, long, 0, 0).len();
-                places.push(count);
-            });
-            prop_assert!(places.binary_search(&skipped).is_ok(), "{skipped} is no boundary");
-            let rest = file.walk(&octets[skipped..], |_| {});
-            prop_assert_eq!((skipped + rest.consumed, rest.wanted, rest.damage), (whole.consumed, whole.wanted, whole.damage));
-        }
-    }
-
-    /// On what nearly all captures hold, hardly anything is left to walk.
-    #[test]
-    fn usual_captures_are_skipped() {
-        let file = Header { swapped: false, unit: 1_000, long: false, link: LinkType::ETHERNET };
-        let record = |place: u32| [header(false, false, 1_238_500_000 + place / 100, 90), vec![b'x'; 90]].concat();
-        let octets: Vec<u8> = (0..5_000).flat_map(record).collect();
-        assert_eq!(file.skip(&octets), octets.len());
     }
 }

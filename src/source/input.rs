@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::ahead::Ahead;
 use super::capture::HEAD;
 use super::packed::{is_packed, unpack};
-use super::{Capture, Failure, Limits};
+use super::{Capture, Failure, Limits, Parts};
 use crate::day::Timestamp;
 
 /// A capture to be read, not yet opened.
@@ -99,6 +99,18 @@ impl Input {
         let count = Arc::clone(&meter);
         let unpacked = Ahead::start(move || unpack(head, input, limits, &count))?;
         Capture::unpacked(Box::new(unpacked), meter)
+    }
+
+    /// The parts of which several threads read one each: nothing where its records can be found only one after the other, and
+    /// where [`Self::open`] tells what is wrong with it.
+    pub fn parts(&self) -> Option<Parts> {
+        let Place::File(path) = &self.place else { return None };
+        // Nothing is taken from a pipe.
+        self.size()?;
+        let mut file = File::open(path).ok()?;
+        let mut head = vec![];
+        (&mut file).take(HEAD as u64).read_to_end(&mut head).ok()?;
+        Parts::of(&head, file)
     }
 
     /// When the first packet was captured: nothing where it has no time, or where that cannot be known without taking

@@ -2,8 +2,8 @@
 //! is being written to, and interfaces. And what resolvers say of messages themselves, by dnstap, in files and through sockets.
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
-//! unread end of a block goes in front of the next. Whoever wants several threads has [`Capture::split`] find
-//! where its last whole record ends, and gives the block away together with the layout as it was before.
+//! unread end of a block goes in front of the next. Several threads read [`Parts`] of one file, where that can be; else they have
+//! [`Capture::split`] find where the last whole record of a block ends, and take it with the layout as it was before.
 
 mod ahead;
 mod capture;
@@ -19,6 +19,7 @@ mod lookahead;
 mod mapped;
 mod memory;
 mod packed;
+mod parts;
 mod pcapng;
 #[cfg(feature = "live")]
 mod ring;
@@ -34,6 +35,7 @@ pub use self::input::Input;
 #[cfg(feature = "live")]
 pub use self::live::{Filter, Intake, LiveConfig, Tap, TapCounts};
 pub use self::mapped::map;
+pub use self::parts::{Parts, Reached, Stretch};
 
 use std::fmt;
 use std::io;
@@ -171,13 +173,6 @@ impl Layout {
             Kind::Snoop(header) => header.walk(octets, each),
             Kind::Dnstap(stream) => stream.walk(octets, each),
         }
-    }
-
-    /// The same without handing anything over.
-    fn end(&mut self, octets: &[u8]) -> Walk {
-        let skipped = if let Kind::Classic(header) = &self.0 { header.skip(octets) } else { 0 };
-        let walk = self.walk(&octets[skipped..], |_| {});
-        Walk { consumed: skipped + walk.consumed, ..walk }
     }
 }
 

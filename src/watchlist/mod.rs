@@ -109,8 +109,10 @@ pub struct Watchlist<'a, T> {
     scratch: Scratch,
     /// How many days a host's clock may be wrong.
     skew: u16,
-    /// The day of the last packet.
+    /// The day of the last packet, if its day was noted.
     today: Day,
+    /// The day whose lists are open.
+    opened_for: Day,
     /// Days met.
     days: BTreeSet<Day>,
 }
@@ -125,6 +127,9 @@ pub const SIFTED: usize = u64::BITS as usize;
 /// them is worth fetching for some at once. Else most are not found, which one look tells, and who asked for them should not be
 /// read out of each message.
 const LUCK: u32 = 8;
+
+/// Before all that packets have.
+const NO_DAY: Day = Day::EPOCH.plus(-1);
 
 /// A name that may be listed or watched.
 struct Waiting<T> {
@@ -162,7 +167,8 @@ impl<'a, T: Copy> Watchlist<'a, T> {
             search_list,
             scratch: Scratch::default(),
             skew,
-            today: Day::EPOCH.plus(-1),
+            today: NO_DAY,
+            opened_for: NO_DAY,
             days: BTreeSet::new(),
         }
     }
@@ -179,6 +185,14 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         let all = u64::MAX.unbounded_shr(u64::BITS - names.len() as u32);
         if self.lucky > 0 {
             return all;
+        }
+        let mut names = names.peekable();
+        // Where nothing waits that is of another day. Else all names of a new day would be worth it, until one is looked up.
+        if let Some((time, _)) = names.peek()
+            && self.count == 0
+            && time.day() != self.today
+        {
+            self.enter(time.day());
         }
         let Self { lists, gate, today, .. } = &*self;
         let (mut worth, mut large) = (0, 0);
@@ -304,9 +318,11 @@ impl<'a, T: Copy> Watchlist<'a, T> {
         }
     }
 
-    /// Days of the packets looked at.
-    pub const fn days(&self) -> &BTreeSet<Day> {
-        &self.days
+    /// Days of the packets looked at since the last call.
+    pub fn take_days(&mut self) -> BTreeSet<Day> {
+        // So that the next packet is one of a new day.
+        self.today = NO_DAY;
+        std::mem::take(&mut self.days)
     }
 
     /// Opens the lists that are asked for on `today`, keeping those that were open already.
@@ -314,6 +330,9 @@ impl<'a, T: Copy> Watchlist<'a, T> {
     fn enter(&mut self, today: Day) {
         self.today = today;
         self.days.insert(today);
-        self.lists.enter(today, self.skew);
+        if self.opened_for != today {
+            self.opened_for = today;
+            self.lists.enter(today, self.skew);
+        }
     }
 }

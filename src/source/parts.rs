@@ -1,0 +1,316 @@
+//! A capture file in parts, which several threads read beside each other without waiting for one another.
+//!
+//! ```text
+//!   records   |----|--|------|---|-------|--|-----|---|--
+//!   parts     |              0     |         1    :   |
+//!                                  |--| looked for: where the first record of part 1 begins
+//! ```
+//!
+//! A record is of the part in which it begins. Where the first of a part does is told by looks, and looks deceive: what was
+//! read of a part counts only when the part before ends where it began. Else it is read again, from there on.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+
+use super::capture::read_all;
+use super::classic::{self, MAX_RECORD};
+use super::{Failure, Kind, Layout, Record};
+
+/// Octets of a part: large enough that calls and what is done once a part do not count, small enough to stay in a core's
+/// second-level cache between reading and decoding (benches/README.md).
+const PART: usize = 512 << 10;
+
+/// Octets behind a part that are read with it, for the record that begins in it and ends there: those of most packets.
+const BEHIND: usize = 4 << 10;
+
+/// A file whose records can be found from anywhere in it.
+#[derive(Debug)]
+pub struct Parts {
+    file: File,
+    layout: Layout,
+    /// Where its first record begins.
+    begin: u64,
+    /// Octets of a part.
+    part: usize,
+    count: u64,
+}
+
+/// Octets of a file in which records begin.
+#[derive(Debug)]
+pub struct Stretch {
+    /// Where in the file the block with them begins.
+    block_at: u64,
+    /// Where in the block the first record begins.
+    first: usize,
+    /// Where in the file the stretch ends.
+    until: u64,
+    /// Whether the file ends with the block.
+    ended: bool,
+    /// Why no more of it was read.
+    failed: Option<io::Error>,
+}
+
+/// How far the reading of a stretch came.
+#[derive(Debug)]
+pub struct Reached {
+    /// Where in the file its first record begins, or seems to.
+    pub from: u64,
+    /// Where the next record does.
+    pub to: u64,
+    /// Why nothing behind can be read; `Ok` with whether there is something.
+    pub outcome: Result<bool, Failure>,
+}
+
+impl Parts {
+    /// Those of a file that begins with `head`; nothing where records can be found only one after the other.
+    pub(super) fn of(head: &[u8], file: File) -> Option<Self> {
+        Self::of_octets(PART, head, file)
+    }
+
+    fn of_octets(part: usize, head: &[u8], file: File) -> Option<Self> {
+        let (header, begin) = classic::Header::read(head)?;
+        let octets = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
+        let count = octets.saturating_sub(begin as u64).div_ceil(part as u64).max(1);
+        Some(Self { file, layout: Layout(Kind::Classic(header)), begin: begin as u64, part, count })
+    }
+
+    /// How many there are. All that follows is of the last: the file may have grown.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Where the first record begins.
+    pub const fn begin(&self) -> u64 {
+        self.begin
+    }
+
+    /// Reads the part of a number into `block`, as far as it goes; nothing where no record seems to begin in it.
+    pub fn part(&self, number: u64, block: &mut Vec<u8>) -> Option<Stretch> {
+        let Kind::Classic(header) = &self.layout.0 else { return None };
+        let at = self.begin + number * self.part as u64;
+        let until = self.until(number);
+        let (ended, failed) = self.read(at, self.part + BEHIND, block);
+        let first = if number == 0 { 0 } else { header.look_for_one(&block[..block.len().min(self.part)])? };
+        Some(Stretch { block_at: at, first, until, ended, failed })
+    }
+
+    /// Where the part of a number ends.
+    pub const fn until(&self, number: u64) -> u64 {
+        if number + 1 < self.count { self.begin + (number + 1) * self.part as u64 } else { u64::MAX }
+    }
+
+    /// Reads into `block` what begins with a record at `at`, one record at least.
+    pub fn stretch(&self, at: u64, until: u64, block: &mut Vec<u8>) -> Stretch {
+        let octets = usize::try_from(until - at).map_or(self.part, |octets| octets.min(self.part));
+        let (ended, failed) = self.read(at, octets + MAX_RECORD, block);
+        Stretch { block_at: at, first: 0, until, ended, failed }
+    }
+
+    /// Hands over the records that begin in a stretch, as far as they are whole in its block.
+    pub fn walk<'b>(&self, stretch: Stretch, block: &'b [u8], mut each: impl FnMut(Record<'b>)) -> Reached {
+        let Stretch { block_at, first, until, ended, failed } = stretch;
+        let own = usize::try_from(until - block_at).map_or(block.len(), |own| own.min(block.len()));
+        let mut layout = self.layout.clone();
+        let mut walk = layout.walk(&block[first..own], &mut each);
+        let mut end = first + walk.consumed;
+        // One more may begin in the stretch and end behind it.
+        while end < own
+            && walk.damage.is_none()
+            && let Some(record) = block.get(end..end + walk.wanted)
+        {
+            walk = layout.walk(record, &mut each);
+            end += walk.consumed;
+        }
+        let to = block_at + end as u64;
+        let outcome = match (walk.damage, failed) {
+            (Some(why), _) => Err(Failure::Damaged(to, why)),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) if ended && end < own => Err(Failure::Cut(to)),
+            (None, None) => Ok(!ended || to < block_at + block.len() as u64),
+        };
+        Reached { from: block_at + first as u64, to, outcome }
+    }
+
+    /// Reads octets into `block`; tells whether the file ends with them, and what failed.
+    fn read(&self, at: u64, octets: usize, block: &mut Vec<u8>) -> (bool, Option<io::Error>) {
+        block.resize(octets, 0);
+        let (read, failed) = read_all(&mut At { file: &self.file, at }, block);
+        block.truncate(read);
+        (read < octets && failed.is_none(), failed)
+    }
+}
+
+/// A file from an offset on, which no other reader of it moves.
+struct At<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(room, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::source::Capture;
+
+    const SECONDS: u32 = 1_238_500_000;
+
+    /// The header of a file in each layout, and of a record in it.
+    fn headers(swapped: bool, long: bool, numbers: [u32; 4]) -> (Vec<u8>, Vec<u8>) {
+        let octets = |numbers: &[u32]| -> Vec<u8> {
+            numbers.iter().flat_map(|number| if swapped { number.to_be_bytes() } else { number.to_le_bytes() }).collect()
+        };
+        let magic = if long { 0xA1B2_CD34 } else { 0xA1B2_C3D4 };
+        let mut record = octets(&numbers);
+        record.resize(if long { 24 } else { 16 }, 0);
+        (octets(&[magic, 0, 0, 0, 0, 1]), record)
+    }
+
+    fn file(octets: &[u8]) -> File {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(octets).unwrap();
+        file
+    }
+
+    /// Times and octets of records, and how the reading ended.
+    type Records = (Vec<(u64, Vec<u8>)>, String);
+
+    fn owned(record: Record<'_>) -> (u64, Vec<u8>) {
+        (record.time.as_nanos(), record.data.to_vec())
+    }
+
+    /// One after the other.
+    fn in_a_row(octets: &[u8]) -> Records {
+        let (mut records, mut block) = (vec![], vec![]);
+        let mut capture = Capture::new(octets).unwrap();
+        let failure = loop {
+            match capture.fill(&mut block) {
+                Ok(true) => {
+                    let (_, outcome) = capture.walk(&block, |record| records.push(owned(record)));
+                    if let Err(failure) = outcome {
+                        break failure.to_string();
+                    }
+                }
+                Ok(false) => break String::new(),
+                Err(failure) => break failure.to_string(),
+            }
+        };
+        (records, failure)
+    }
+
+    /// By parts, the last first; also how many of them began where it looked as if they did.
+    fn by_parts(parts: &Parts) -> (Records, u64) {
+        let mut block = vec![];
+        let mut read = |stretch: &mut dyn FnMut(&mut Vec<u8>) -> Option<Stretch>| {
+            let (stretch, mut records) = (stretch(&mut block)?, vec![]);
+            let reached = parts.walk(stretch, &block, |record| records.push(owned(record)));
+            Some((reached, records))
+        };
+        let mut guessed: Vec<_> = (0..parts.count()).rev().map(|number| read(&mut |block| parts.part(number, block))).collect();
+        let (mut all, mut at, mut right) = (vec![], parts.begin(), 0);
+        for number in 0..parts.count() {
+            let until = parts.until(number);
+            let mut next = guessed.pop().unwrap().filter(|(reached, _)| reached.from == at);
+            right += u64::from(next.is_some());
+            while at < until {
+                let (reached, records) = next.take().unwrap_or_else(|| {
+                    let (reached, records) = read(&mut |block| Some(parts.stretch(at, until, block))).unwrap();
+                    assert!(reached.from == at && (reached.to > at || !matches!(reached.outcome, Ok(true))), "no end");
+                    (reached, records)
+                });
+                all.extend(records);
+                at = reached.to;
+                match reached.outcome {
+                    Ok(true) => {}
+                    Ok(false) => return ((all, String::new()), right),
+                    Err(failure) => return ((all, failure.to_string()), right),
+                }
+            }
+        }
+        unreachable!("the last part has no end");
+    }
+
+    proptest! {
+        /// Parts hold what the file holds, whatever packets hold that looks like a record, however long they are, and wherever the
+        /// file is damaged or cut.
+        #[test]
+        fn parts_are_the_file(
+            swapped in any::<bool>(),
+            long in any::<bool>(),
+            part in 1_000_usize..20_000,
+            packets in prop::collection::vec((0_u32..1_500, 0_u32..4, any::<u16>()), 1..80),
+            long_one in prop::option::of((any::<prop::sample::Index>(), 0..MAX_RECORD as u32 - 24)),
+            odd in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3),
+            cut in prop::option::of(0_usize..2_000),
+        ) {
+            let (mut octets, _) = headers(swapped, long, [0; 4]);
+            let long_one = long_one.map(|(place, length)| (place.index(packets.len()), length));
+            for (number, (length, kind, other)) in packets.into_iter().enumerate() {
+                let length = long_one.filter(|(place, _)| *place == number).map_or(length, |(_, length)| length);
+                let mut data = vec![0; length as usize];
+                if kind > 1 {
+                    // Packets full of records: such as lead astray, and such as lead back.
+                    let claimed = if kind == 2 { other.into() } else { 4 };
+                    let (_, fake) = headers(swapped, long, [SECONDS, 7, claimed, claimed]);
+                    data.iter_mut().zip(fake.iter().cycle()).for_each(|(octet, fake)| *octet = *fake);
+                }
+                octets.extend(headers(swapped, long, [SECONDS + u32::from(other), 7, length, length.max(60)]).1);
+                octets.extend(data);
+            }
+            let header = octets.len().min(24);
+            for (place, value) in odd {
+                let place = header + place.index(octets.len() - header);
+                octets[place] = value;
+            }
+            octets.truncate(octets.len().saturating_sub(cut.unwrap_or(0)).max(header));
+            let parts = Parts::of_octets(part, &octets[..header], file(&octets)).unwrap();
+            prop_assert_eq!(by_parts(&parts).0, in_a_row(&octets));
+        }
+    }
+
+    /// Of what nearly all captures hold, no part is read twice.
+    #[test]
+    fn usual_captures_are_read_once() {
+        for (swapped, long) in [(false, false), (true, false), (false, true), (true, true)] {
+            let (mut octets, _) = headers(swapped, long, [0; 4]);
+            for number in 0..60_000_u32 {
+                let length = 60 + number * 7 % 90;
+                octets.extend(headers(swapped, long, [SECONDS + number / 100, number % 100 * 10_000, length, length]).1);
+                octets.extend((0..length).map(|place| (place ^ number) as u8));
+            }
+            let parts = Parts::of(&octets[..24], file(&octets)).unwrap();
+            let (records, right) = by_parts(&parts);
+            assert_eq!(records, in_a_row(&octets));
+            assert!(parts.count() > 10 && right == parts.count(), "{right} of {}", parts.count());
+        }
+    }
+
+    /// A file that grows after it was opened is read to its end, and one that was cut since ends there.
+    #[test]
+    fn files_that_change() {
+        let (mut octets, record) = headers(false, false, [SECONDS, 7, 40, 40]);
+        let header = octets.len();
+        (0..1_000).for_each(|_| octets.extend([&record[..], &[b'x'; 40]].concat()));
+        let half = header + 500 * 56;
+        let mut file = file(&octets[..half]);
+        let parts = Parts::of_octets(2_000, &octets[..header], file.try_clone().unwrap()).unwrap();
+        assert_eq!(by_parts(&parts).0, in_a_row(&octets[..half]));
+        file.write_all(&octets[half..]).unwrap();
+        assert_eq!(by_parts(&parts).0, in_a_row(&octets));
+        for length in [half, 9_000, header] {
+            file.set_len(length as u64).unwrap();
+            assert_eq!(by_parts(&parts).0, in_a_row(&octets[..length]), "{length}");
+        }
+    }
+}
