@@ -27,7 +27,7 @@ const HOME: &[(&str, &[&str])] = &[
     ("dns_parser", &["decode"]),
     ("etherparse", &["decode"]),
     ("flate2", &["source", "export"]),
-    ("hashbrown", &["simulate", "watchlist", "ledger"]),
+    ("hashbrown", &["simulate", "decode", "watchlist", "ledger"]),
     ("http_body_util", &["export"]),
     ("hyper", &["export"]),
     ("hyper_util", &["export"]),

@@ -26,7 +26,6 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::clerk::Clerk;
 use super::shelf::Shelf;
-use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
@@ -56,7 +55,11 @@ pub fn replay(
     if workers == 1 {
         let mut worker = worker();
         for (place, input) in inputs.iter().enumerate() {
-            let failure = alone(input, &mut worker, stop, &mut |octets, batch| clerk.take(place, octets, batch));
+            let done = &mut |octets, batch: &_| clerk.take(place, octets, batch);
+            let failure = match input.parts() {
+                Some(parts) => part_by_part(&parts, &mut worker, stop, done),
+                None => block_by_block(input, &mut worker, stop, done),
+            };
             clerk.end(place, failure.map(|failure| failure.to_string()));
         }
     } else {
@@ -143,15 +146,46 @@ impl Drop for Alarm {
     }
 }
 
-/// Reads, decodes and matches one input in one thread.
-fn alone(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut dyn FnMut(u64, &Batch)) -> Option<Failure> {
+/// Reads, decodes and matches a file in one thread. Its parts are those of several threads, as what comes in pieces is put
+/// together after each.
+fn part_by_part(parts: &Parts, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut Done<'_>) -> Option<Failure> {
+    let (mut at, mut block, mut spare) = (parts.begin(), vec![], Batch::default());
+    for until in (0..parts.count()).map(|number| parts.until(number)) {
+        while at < until && !stop.load(Ordering::Relaxed) {
+            let stretch = parts.stretch(at, until, &mut block);
+            let (reached, batch) = walk(worker, parts, stretch, &block, spare);
+            done(reached.to - reached.from, &batch);
+            spare = batch.emptied();
+            at = reached.to;
+            match reached.outcome {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(failure) => return Some(failure),
+            }
+        }
+    }
+    None
+}
+
+/// Takes how many octets were read, and what came of them.
+type Done<'d> = dyn FnMut(u64, &Batch) + 'd;
+
+/// Decodes and matches a stretch of a file that is in a block.
+fn walk(worker: &mut Worker<'_>, parts: &Parts, stretch: Stretch, block: &[u8], spare: Batch) -> (Reached, Batch) {
+    let mut at_block = worker.at_block();
+    let reached = parts.walk(stretch, block, &mut at_block);
+    (reached, at_block.finish(spare))
+}
+
+/// Reads, decodes and matches any input in one thread.
+fn block_by_block(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut Done<'_>) -> Option<Failure> {
     let (mut block, mut spare) = (vec![], Batch::default());
     let mut read = || {
         let mut capture = input.open()?;
         while !stop.load(Ordering::Relaxed) && capture.fill(&mut block)? {
-            let mut shortlist = Shortlist::new();
-            let (octets, outcome) = capture.walk(&block, |record| worker.take(record, &mut shortlist));
-            let batch = worker.finish_block(shortlist, std::mem::take(&mut spare));
+            let mut at_block = worker.at_block();
+            let (octets, outcome) = capture.walk_into(&block, &mut at_block);
+            let batch = at_block.finish(std::mem::take(&mut spare));
             done(capture.advanced(octets), &batch);
             spare = batch.emptied();
             outcome?;
@@ -271,16 +305,16 @@ impl<'a, 's> Turn<'a, 's> {
         let (sequence, input, next) = lock(source).next(block, stop)?;
         let event = match next {
             Next::Block(mut layout, octets) => {
-                let mut shortlist = Shortlist::new();
+                let mut at_block = worker.at_block();
                 // It was found that all of it is whole.
-                let _ = layout.walk(block, |record| worker.take(record, &mut shortlist));
-                Event::Batch { input, batch: worker.finish_block(shortlist, spare), octets }
+                let _ = layout.walk_into(block, &mut at_block);
+                Event::Batch { input, batch: at_block.finish(spare), octets }
             }
             Next::Part(parts, number) => {
                 let until = parts.until(number);
                 let (reached, batch) = match parts.part(number, block) {
                     Some(stretch) => {
-                        let (reached, batch) = self.walk(&parts, stretch, spare);
+                        let (reached, batch) = walk(worker, &parts, stretch, block, spare);
                         (Some(reached), batch)
                     }
                     None => (None, spare),
@@ -292,18 +326,11 @@ impl<'a, 's> Turn<'a, 's> {
         Some((sequence, event))
     }
 
-    /// Decodes and matches a stretch whose octets are in the block.
-    fn walk(&mut self, parts: &Parts, stretch: Stretch, spare: Batch) -> (Reached, Batch) {
-        let Self { worker, block, .. } = self;
-        let mut shortlist = Shortlist::new();
-        let reached = parts.walk(stretch, block, |record| worker.take(record, &mut shortlist));
-        (reached, worker.finish_block(shortlist, spare))
-    }
-
     /// Reads, decodes and matches what begins with a record at `at`, as far as it goes.
     fn take_from(&mut self, parts: &Parts, at: u64, until: u64) -> (Reached, Batch) {
-        let stretch = parts.stretch(at, until, &mut self.block);
-        self.walk(parts, stretch, Batch::default())
+        let Self { worker, block, .. } = self;
+        let stretch = parts.stretch(at, until, block);
+        walk(worker, parts, stretch, block, Batch::default())
     }
 }
 

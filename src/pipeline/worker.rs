@@ -12,7 +12,7 @@ use crate::decode::{
 };
 use crate::ledger::{Answer, Hit, Sighting};
 use crate::name::RawName;
-use crate::source::{LinkType, Record};
+use crate::source::{Each, LinkType, Record};
 use crate::watchlist::{Found, TOGETHER, Watchlist, ones};
 
 /// What one thread needs and counts.
@@ -115,27 +115,9 @@ impl<'a> Worker<'a> {
         (Resting { decoder, batch, assembler }, watchlist.take_days())
     }
 
-    /// Takes one packet of a block. Its name may wait in `shortlist`, which is the same for all of the block.
-    #[inline(always)]
-    pub(super) fn take<'o>(&mut self, record: Record<'o>, shortlist: &mut Shortlist<'o>) {
-        self.count(record);
-        match self.decoder.quick(record) {
-            Some(Reading::Message(message)) => {
-                self.batch.counts.add(message.outcome());
-                let Some(Question { name, .. }) = message.question else { return };
-                if shortlist.write(Entry { record, name }, self.watchlist.opens(record.time, name)) {
-                    self.look_up_all(shortlist);
-                }
-            }
-            Some(reading) => self.batch.counts.add(reading.outcome()),
-            None => {
-                if !self.take_segment(record) {
-                    // What is found is told in the order of packets.
-                    self.look_up_all(shortlist);
-                    self.take_by_layers(record);
-                }
-            }
-        }
+    /// Sits down before a block.
+    pub(super) fn at_block<'o>(&mut self) -> AtBlock<'_, 'a, 'o> {
+        AtBlock { worker: self, shortlist: Shortlist::new() }
     }
 
     /// Takes one packet that is gone when the next comes.
@@ -211,14 +193,6 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// What came since the last call; what comes next goes into `next`, for which an empty one will do.
-    pub(super) fn finish_block(&mut self, mut shortlist: Shortlist<'_>, next: Batch) -> Batch {
-        self.look_up_all(&mut shortlist);
-        settle(&mut self.watchlist, &mut self.batch.findings);
-        self.batch.days = self.watchlist.take_days();
-        std::mem::replace(&mut self.batch, next)
-    }
-
     /// What came so far, where blocks are not told apart.
     #[cfg(feature = "live")]
     pub(super) fn batch(&mut self) -> &mut Batch {
@@ -239,6 +213,49 @@ impl<'a> Worker<'a> {
         if let Some(assembler) = assembler {
             assembler.finish(&mut |_, message| look_up(message, watchlist, &mut batch.findings));
         }
+    }
+}
+
+/// A worker with a block before it, whose packets stay where they are until it is through.
+pub(super) struct AtBlock<'w, 'a, 'o> {
+    worker: &'w mut Worker<'a>,
+    shortlist: Shortlist<'o>,
+}
+
+impl<'o> Each<'o> for AtBlock<'_, '_, 'o> {
+    /// Takes one packet of the block. Its name may wait for others.
+    #[inline(always)]
+    fn take(&mut self, record: Record<'o>) {
+        let Self { worker, shortlist } = self;
+        worker.count(record);
+        match worker.decoder.quick(record) {
+            Some(Reading::Message(message)) => {
+                worker.batch.counts.add(message.outcome());
+                let Some(Question { name, .. }) = message.question else { return };
+                if shortlist.write(Entry { record, name }, worker.watchlist.opens(record.time, name)) {
+                    worker.look_up_all(shortlist);
+                }
+            }
+            Some(reading) => worker.batch.counts.add(reading.outcome()),
+            None => {
+                if !worker.take_segment(record) {
+                    // What is found is told in the order of packets.
+                    worker.look_up_all(shortlist);
+                    worker.take_by_layers(record);
+                }
+            }
+        }
+    }
+}
+
+impl AtBlock<'_, '_, '_> {
+    /// What came of the block, or since the last one; what comes next goes into `next`, for which an empty one will do.
+    pub(super) fn finish(self, next: Batch) -> Batch {
+        let Self { worker, mut shortlist } = self;
+        worker.look_up_all(&mut shortlist);
+        settle(&mut worker.watchlist, &mut worker.batch.findings);
+        worker.batch.days = worker.watchlist.take_days();
+        std::mem::replace(&mut worker.batch, next)
     }
 }
 

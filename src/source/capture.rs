@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::pcapng::Section;
-use super::{Failure, Kind, Layout, Record, Walk, classic, dnstap, snoop};
+use super::{Each, Failure, Kind, Layout, Record, Walk, classic, dnstap, snoop};
 use crate::day::Timestamp;
 
 /// Octets that tell what an input is, and hold the longest header of one: that of a stream of dnstap.
@@ -160,6 +160,15 @@ impl<R: Read> Capture<R> {
     /// When what follows the last of them is damaged, or the input ends inside it. Nothing can be read after that.
     pub fn walk<'b>(&mut self, block: &'b [u8], each: impl FnMut(Record<'b>)) -> (usize, Result<(), Failure>) {
         let walk = self.layout.walk(block, each);
+        self.keep(block, walk)
+    }
+
+    /// The same, for the hot loop.
+    ///
+    /// # Errors
+    /// As [`Self::walk`].
+    pub fn walk_into<'b>(&mut self, block: &'b [u8], each: &mut impl Each<'b>) -> (usize, Result<(), Failure>) {
+        let walk = self.layout.walk_into(block, each);
         self.keep(block, walk)
     }
 

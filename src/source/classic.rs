@@ -6,7 +6,7 @@
 //! Sources: the IETF draft "PCAP Capture File Format" (draft-ietf-opsawg-pcap); for the relatives, libpcap's
 //! `sf-pcap.c` and Wireshark's `wiretap/libpcap.c`.
 
-use super::{LinkType, Record, Walk, u32_at};
+use super::{Each, LinkType, Record, Walk, u32_at};
 use crate::day::Timestamp;
 
 /// Octets of the header of a file.
@@ -68,6 +68,16 @@ impl Header {
         Some((Self { swapped, unit, long, link }, length))
     }
 
+    /// Whether it is laid out as nearly all are.
+    pub(super) const fn is_usual(&self) -> bool {
+        !self.long && !self.swapped
+    }
+
+    /// See [`super::Layout::walk_into`]: of a file that is laid out so.
+    pub(super) fn walk_usual<'o>(&self, octets: &'o [u8], each: &mut impl Each<'o>) -> Walk {
+        self.walk_in::<false, RECORD_HEADER>(octets, |record| each.take(record))
+    }
+
     /// See [`super::Layout::walk`].
     #[inline]
     pub(super) fn walk<'o>(&self, octets: &'o [u8], each: impl FnMut(Record<'o>)) -> Walk {
@@ -80,9 +90,18 @@ impl Header {
         }
     }
 
+    /// Octets of the record that `octets` begin with, as it tells.
+    pub(super) fn first(&self, octets: &[u8]) -> Option<usize> {
+        Some(self.before() + u32_at(octets, 8, self.swapped)? as usize)
+    }
+
+    /// Octets before a packet.
+    const fn before(&self) -> usize {
+        if self.long { LONG_RECORD_HEADER } else { RECORD_HEADER }
+    }
+
     /// Where the first record seems to begin in octets from anywhere in a file.
     pub(super) fn look_for_one(&self, octets: &[u8]) -> Option<usize> {
-        let before = if self.long { LONG_RECORD_HEADER } else { RECORD_HEADER };
         let field = |at: usize| u32_at(octets, at, self.swapped);
         // Where the next one begins, if one begins there.
         let behind = |at: usize, first: u32| {
@@ -92,7 +111,7 @@ impl Header {
                 && original <= MAX_PACKET
                 && u64::from(fraction) * self.unit < 1_000_000_000
                 && seconds.abs_diff(first) < LONG;
-            is_one.then_some(at + before + captured as usize)
+            is_one.then_some(at + self.before() + captured as usize)
         };
         (0..octets.len().min(LOOKED_AT)).find(|at| {
             let first = field(*at).unwrap_or(0);

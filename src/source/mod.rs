@@ -139,6 +139,13 @@ impl LinkType {
     pub const DNSTAP: Self = Self(1 << 30);
 }
 
+/// Takes records one after the other. Where a closure would do but for one thing: what it does is copied into the loop that most
+/// captures are read in, as a call for each record costs a thirtieth of all that is done for it.
+pub trait Each<'o> {
+    /// Takes the next. To be `inline(always)`.
+    fn take(&mut self, record: Record<'o>);
+}
+
 /// How the records of an input are laid out, as far as it was read.
 #[derive(Clone, Debug)]
 pub struct Layout(Kind);
@@ -172,6 +179,15 @@ impl Layout {
             Kind::Blocks(section) => section.walk(octets, each),
             Kind::Snoop(header) => header.walk(octets, each),
             Kind::Dnstap(stream) => stream.walk(octets, each),
+        }
+    }
+
+    /// The same, for the hot loop.
+    #[inline]
+    pub fn walk_into<'o>(&mut self, octets: &'o [u8], each: &mut impl Each<'o>) -> Walk {
+        match &self.0 {
+            Kind::Classic(header) if header.is_usual() => header.walk_usual(octets, each),
+            _ => self.walk(octets, |record| each.take(record)),
         }
     }
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::FileExt;
 
 use super::capture::read_all;
 use super::classic::{self, MAX_RECORD};
-use super::{Failure, Kind, Layout, Record};
+use super::{Each, Failure, Kind, Layout};
 
 /// Octets of a part: large enough that calls and what is done once a part do not count, small enough to stay in a core's
 /// second-level cache between reading and decoding (benches/README.md).
@@ -28,7 +28,7 @@ const BEHIND: usize = 4 << 10;
 #[derive(Debug)]
 pub struct Parts {
     file: File,
-    layout: Layout,
+    header: classic::Header,
     /// Where its first record begins.
     begin: u64,
     /// Octets of a part.
@@ -72,7 +72,7 @@ impl Parts {
         let (header, begin) = classic::Header::read(head)?;
         let octets = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
         let count = octets.saturating_sub(begin as u64).div_ceil(part as u64).max(1);
-        Some(Self { file, layout: Layout(Kind::Classic(header)), begin: begin as u64, part, count })
+        Some(Self { file, header, begin: begin as u64, part, count })
     }
 
     /// How many there are. All that follows is of the last: the file may have grown.
@@ -87,11 +87,10 @@ impl Parts {
 
     /// Reads the part of a number into `block`, as far as it goes; nothing where no record seems to begin in it.
     pub fn part(&self, number: u64, block: &mut Vec<u8>) -> Option<Stretch> {
-        let Kind::Classic(header) = &self.layout.0 else { return None };
         let at = self.begin + number * self.part as u64;
         let until = self.until(number);
         let (ended, failed) = self.read(at, self.part + BEHIND, block);
-        let first = if number == 0 { 0 } else { header.look_for_one(&block[..block.len().min(self.part)])? };
+        let first = if number == 0 { 0 } else { self.header.look_for_one(&block[..block.len().min(self.part)])? };
         Some(Stretch { block_at: at, first, until, ended, failed })
     }
 
@@ -100,28 +99,32 @@ impl Parts {
         if number + 1 < self.count { self.begin + (number + 1) * self.part as u64 } else { u64::MAX }
     }
 
-    /// Reads into `block` what begins with a record at `at`, one record at least.
+    /// Reads into `block` what begins with a record at `at`: as far as [`Self::part`] would have read, where that is one record
+    /// at least.
     pub fn stretch(&self, at: u64, until: u64, block: &mut Vec<u8>) -> Stretch {
         let octets = usize::try_from(until - at).map_or(self.part, |octets| octets.min(self.part));
-        let (ended, failed) = self.read(at, octets + MAX_RECORD, block);
+        let (mut ended, mut failed) = self.read(at, octets + BEHIND, block);
+        if self.header.first(block).is_some_and(|first| first > block.len()) && !ended && failed.is_none() {
+            (ended, failed) = self.read(at, MAX_RECORD, block);
+        }
         Stretch { block_at: at, first: 0, until, ended, failed }
     }
 
     /// Hands over the records that begin in a stretch, as far as they are whole in its block.
-    pub fn walk<'b>(&self, stretch: Stretch, block: &'b [u8], mut each: impl FnMut(Record<'b>)) -> Reached {
+    pub fn walk<'b>(&self, stretch: Stretch, block: &'b [u8], each: &mut impl Each<'b>) -> Reached {
         let Stretch { block_at, first, until, ended, failed } = stretch;
         let own = usize::try_from(until - block_at).map_or(block.len(), |own| own.min(block.len()));
-        let mut layout = self.layout.clone();
-        let mut walk = layout.walk(&block[first..own], &mut each);
-        let mut end = first + walk.consumed;
-        // One more may begin in the stretch and end behind it.
-        while end < own
-            && walk.damage.is_none()
-            && let Some(record) = block.get(end..end + walk.wanted)
-        {
-            walk = layout.walk(record, &mut each);
+        let mut layout = Layout(Kind::Classic(self.header.clone()));
+        let (mut end, mut octets) = (first, &block[first..own]);
+        let walk = loop {
+            let walk = layout.walk_into(octets, each);
             end += walk.consumed;
-        }
+            // One more may begin in the stretch and end behind it.
+            match block.get(end..end + walk.wanted) {
+                Some(record) if end < own && walk.damage.is_none() => octets = record,
+                _ => break walk,
+            }
+        };
         let to = block_at + end as u64;
         let outcome = match (walk.damage, failed) {
             (Some(why), _) => Err(Failure::Damaged(to, why)),
@@ -162,7 +165,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::source::Capture;
+    use crate::source::{Capture, Record};
 
     const SECONDS: u32 = 1_238_500_000;
 
@@ -185,6 +188,14 @@ mod tests {
 
     /// Times and octets of records, and how the reading ended.
     type Records = (Vec<(u64, Vec<u8>)>, String);
+
+    struct Kept<'k>(&'k mut Vec<(u64, Vec<u8>)>);
+
+    impl Each<'_> for Kept<'_> {
+        fn take(&mut self, record: Record<'_>) {
+            self.0.push(owned(record));
+        }
+    }
 
     fn owned(record: Record<'_>) -> (u64, Vec<u8>) {
         (record.time.as_nanos(), record.data.to_vec())
@@ -209,16 +220,25 @@ mod tests {
         (records, failure)
     }
 
-    /// By parts, the last first; also how many of them began where it looked as if they did.
-    fn by_parts(parts: &Parts) -> (Records, u64) {
+    /// What came of it: records, where stretches with some ended, how many parts began where they seemed to.
+    #[derive(Debug, PartialEq)]
+    struct Came {
+        records: Records,
+        ends: Vec<u64>,
+        right: u64,
+    }
+
+    /// By parts, `guessing` the last first, or one after the other.
+    fn by_parts(parts: &Parts, guessing: bool) -> Came {
         let mut block = vec![];
         let mut read = |stretch: &mut dyn FnMut(&mut Vec<u8>) -> Option<Stretch>| {
             let (stretch, mut records) = (stretch(&mut block)?, vec![]);
-            let reached = parts.walk(stretch, &block, |record| records.push(owned(record)));
+            let reached = parts.walk(stretch, &block, &mut Kept(&mut records));
             Some((reached, records))
         };
-        let mut guessed: Vec<_> = (0..parts.count()).rev().map(|number| read(&mut |block| parts.part(number, block))).collect();
-        let (mut all, mut at, mut right) = (vec![], parts.begin(), 0);
+        let mut guess = |number| if guessing { read(&mut |block| parts.part(number, block)) } else { None };
+        let mut guessed: Vec<_> = (0..parts.count()).rev().map(&mut guess).collect();
+        let (mut all, mut ends, mut at, mut right) = (vec![], vec![], parts.begin(), 0);
         for number in 0..parts.count() {
             let until = parts.until(number);
             let mut next = guessed.pop().unwrap().filter(|(reached, _)| reached.from == at);
@@ -229,12 +249,13 @@ mod tests {
                     assert!(reached.from == at && (reached.to > at || !matches!(reached.outcome, Ok(true))), "no end");
                     (reached, records)
                 });
+                ends.extend((!records.is_empty()).then_some(reached.to));
                 all.extend(records);
                 at = reached.to;
                 match reached.outcome {
                     Ok(true) => {}
-                    Ok(false) => return ((all, String::new()), right),
-                    Err(failure) => return ((all, failure.to_string()), right),
+                    Ok(false) => return Came { records: (all, String::new()), ends, right },
+                    Err(failure) => return Came { records: (all, failure.to_string()), ends, right },
                 }
             }
         }
@@ -275,7 +296,9 @@ mod tests {
             }
             octets.truncate(octets.len().saturating_sub(cut.unwrap_or(0)).max(header));
             let parts = Parts::of_octets(part, &octets[..header], file(&octets)).unwrap();
-            prop_assert_eq!(by_parts(&parts).0, in_a_row(&octets));
+            let (came, guessed) = (by_parts(&parts, false), by_parts(&parts, true));
+            prop_assert_eq!(&came.records, &in_a_row(&octets));
+            prop_assert_eq!((guessed.records, guessed.ends), (came.records, came.ends));
         }
     }
 
@@ -290,7 +313,7 @@ mod tests {
                 octets.extend((0..length).map(|place| (place ^ number) as u8));
             }
             let parts = Parts::of(&octets[..24], file(&octets)).unwrap();
-            let (records, right) = by_parts(&parts);
+            let Came { records, right, .. } = by_parts(&parts, true);
             assert_eq!(records, in_a_row(&octets));
             assert!(parts.count() > 10 && right == parts.count(), "{right} of {}", parts.count());
         }
@@ -305,12 +328,12 @@ mod tests {
         let half = header + 500 * 56;
         let mut file = file(&octets[..half]);
         let parts = Parts::of_octets(2_000, &octets[..header], file.try_clone().unwrap()).unwrap();
-        assert_eq!(by_parts(&parts).0, in_a_row(&octets[..half]));
+        assert_eq!(by_parts(&parts, true).records, in_a_row(&octets[..half]));
         file.write_all(&octets[half..]).unwrap();
-        assert_eq!(by_parts(&parts).0, in_a_row(&octets));
+        assert_eq!(by_parts(&parts, true).records, in_a_row(&octets));
         for length in [half, 9_000, header] {
             file.set_len(length as u64).unwrap();
-            assert_eq!(by_parts(&parts).0, in_a_row(&octets[..length]), "{length}");
+            assert_eq!(by_parts(&parts, true).records, in_a_row(&octets[..length]), "{length}");
         }
     }
 }

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::loss::StreamLoss;
-use super::reader::{Reader, Sink, Stamp};
+use super::reader::{self, Reader, Sink, Stamp};
 use super::{FIN, Flow, SYN, Segment};
 
 /// Segments farther from the next octet than this belong to another connection whose SYN was not seen: receive
@@ -29,9 +29,10 @@ const WINDOW: i32 = 1 << 24;
 /// Octets before a start without handshake that count as late, not as repeated.
 const BEFORE: u64 = 1 << 16;
 
-/// What a direction takes in memory besides what it holds: itself, its key, once more when it is closed, the pointers of
-/// list and table.
-const OVERHEAD: usize = size_of::<Half>() + 2 * size_of::<Flow>() + 72;
+/// What a direction takes in memory besides what it holds: itself, its key, the pointers of list and table. Closed it takes less, free
+/// places of tables included.
+pub(super) const OVERHEAD: usize = size_of::<Half>() + 2 * size_of::<Flow>() + 72;
+const _: () = assert!(2 * (size_of::<Flow>() + size_of::<Closed>()) < OVERHEAD);
 
 /// What the tree of pieces takes as soon as it has one: a leaf has room for eleven.
 const TREE_OVERHEAD: usize = 12 * (size_of::<u64>() + size_of::<Piece>());
@@ -68,6 +69,18 @@ pub(super) struct Half {
     /// A FIN was reached or a RST seen.
     closed: bool,
     /// When its latest segment came: the greatest time that any packet had had by then.
+    pub(super) used: u64,
+}
+
+/// What a direction is that closed and holds nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Closed {
+    syn: Option<u32>,
+    next: u64,
+    passed: (u64, u64),
+    reader: reader::Mode,
+    fin: Option<u64>,
+    /// When its latest segment came.
     pub(super) used: u64,
 }
 
@@ -132,6 +145,25 @@ impl Half {
             closed: false,
             used: 0,
         }
+    }
+
+    /// Whether it is closed and holds nothing, so that [`Self::closed`] is all of it.
+    #[inline]
+    pub(super) fn is_done(&self) -> bool {
+        self.closed && self.ahead.is_empty() && self.reader.held() == 0
+    }
+
+    /// What it is when closed.
+    pub(super) fn closed(self) -> Closed {
+        let Self { syn, next, passed, reader, fin, used, .. } = self;
+        Closed { syn, next, passed: (passed.start, passed.end), reader: reader.mode(), fin, used }
+    }
+
+    /// As it was when it closed.
+    pub(super) fn of(closed: Closed) -> Self {
+        let Closed { syn, next, passed: (start, end), reader, fin, used } = closed;
+        let (reader, ahead) = (Reader::in_mode(reader), BTreeMap::new());
+        Self { syn, next, passed: start..end, reader, ahead, ahead_octets: 0, fin, closed: true, used }
     }
 
     /// Whether this segment starts another connection between the same ports.

@@ -17,17 +17,18 @@
 //!
 //! Sources: RFC 1035 §4.2.2 and RFC 7766 (DNS over TCP), RFC 9293 (TCP).
 
+mod closed;
 mod half;
 mod loss;
 mod reader;
 
-use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 
 use lru::LruCache;
 
-use self::half::{Half, Load};
+use self::closed::ClosedDirections;
+use self::half::{Half, Load, OVERHEAD};
 pub(super) use self::loss::{Losses, Octets, StreamLoss};
 use self::reader::Sink;
 use crate::day::Timestamp;
@@ -153,8 +154,7 @@ pub(super) struct Streams {
     limits: Limits,
     /// Strangers choose the keys: hashed with a random seed.
     halves: LruCache<Flow, Half>,
-    /// Directions that closed, and when; as many as there may be directions.
-    closed: VecDeque<(u64, Flow)>,
+    closed: ClosedDirections,
     /// The greatest time of any segment: packets may lie about theirs, and time must not go back.
     now: u64,
     load: Load,
@@ -168,7 +168,7 @@ impl Streams {
             limits,
             // Never full: what goes must be given up in order, not dropped.
             halves: LruCache::unbounded(),
-            closed: VecDeque::new(),
+            closed: ClosedDirections::new(limits.linger),
             now: 0,
             load: Load::default(),
             losses: Losses::default(),
@@ -181,7 +181,7 @@ impl Streams {
         self.octets.taken += segment.payload.len() as u64;
         self.now = self.now.max(segment.time.as_nanos());
         self.forget_silent(found);
-        self.forget_closed(found);
+        self.closed.forget_old(self.now);
         if segment.flags & ACK > 0 && self.load.waiting > 0 {
             let (place, limit) = (segment.acknowledgment, self.limits.connection_octets);
             self.change(&segment.flow.reversed(), found, |half, sink| half.acknowledged(place, limit, sink));
@@ -197,7 +197,7 @@ impl Streams {
         if !segment.payload.is_empty() || segment.missing > 0 || segment.flags & (SYN | FIN) > 0 {
             self.place(segment, found);
         }
-        while self.load.memory > self.limits.total_octets && self.evict(found) {}
+        while self.memory() > self.limits.total_octets && self.evict(found) {}
     }
 
     /// The end of all input: gives up what waits.
@@ -209,7 +209,7 @@ impl Streams {
             half.finish(StreamLoss::Unfinished, &mut Sink { flow, losses, octets, found });
         }
         self.halves = LruCache::unbounded();
-        self.closed = VecDeque::new();
+        self.closed = ClosedDirections::new(self.limits.linger);
         let Octets { taken, delivered, repeated } = self.octets;
         let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
         debug_assert_eq!(taken, accounted, "octets of a stream went astray");
@@ -232,9 +232,8 @@ impl Streams {
     }
 
     /// Octets of memory in use, by estimate.
-    #[cfg(test)]
-    pub(super) const fn memory(&self) -> usize {
-        self.load.memory
+    pub(super) fn memory(&self) -> usize {
+        self.load.memory + self.closed.len() * OVERHEAD
     }
 
     /// Segments held because something before them is missing. At 0 no whole message can be delivered late.
@@ -245,67 +244,52 @@ impl Streams {
     /// Hands the segment to its direction.
     fn place(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
         let flow = segment.flow;
-        let mut sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
         let mut before = Load::default();
         let half = match self.halves.get_mut(flow) {
             Some(half) => {
                 before = half.load();
-                if half.ends_before(segment) {
-                    half.finish(StreamLoss::Unfinished, &mut sink);
-                    *half = Half::new(segment);
-                }
                 half
             }
-            // Nothing to remember: the end of a connection of which nothing else is seen.
-            None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
             None => {
-                while self.halves.len() >= self.limits.connections.max(1) && self.evict(found) {}
-                sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
-                self.halves.get_or_insert_mut(*flow, || Half::new(segment))
+                let half = match self.closed.take(flow, self.now) {
+                    Some(closed) => Half::of(closed),
+                    // Nothing to remember: the end of a connection of which nothing else is seen.
+                    None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
+                    None => Half::new(segment),
+                };
+                while self.halves.len() + self.closed.len() >= self.limits.connections.max(1) && self.evict(found) {}
+                self.halves.get_or_insert_mut(*flow, || half)
             }
         };
+        let mut sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
+        if half.ends_before(segment) {
+            half.finish(StreamLoss::Unfinished, &mut sink);
+            *half = Half::new(segment);
+        }
         half.used = self.now;
-        let was_closed = half.is_closed();
         half.take(segment, self.limits.connection_octets, &mut sink);
         self.load.replace(before, half.load());
-        if half.is_closed() && !was_closed {
-            self.note_closed(*flow);
+        if half.is_done() {
+            self.close(flow);
         }
     }
 
-    /// Does something to a direction, if it is known, that is no use of it.
+    /// Does something to a direction, if it is known and not closed, that is no use of it.
     fn change(&mut self, flow: &Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
         let Some(half) = self.halves.peek_mut(flow) else { return };
-        let (before, was_closed) = (half.load(), half.is_closed());
+        let before = half.load();
         change(half, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found });
         self.load.replace(before, half.load());
-        if half.is_closed() && !was_closed {
-            self.note_closed(*flow);
+        if half.is_done() {
+            self.close(flow);
         }
     }
 
-    /// Has a direction forgotten soon; where too many are, it stays until it is silent for long enough.
-    fn note_closed(&mut self, flow: Flow) {
-        if self.closed.len() < self.limits.connections {
-            self.closed.push_back((self.now, flow));
-        }
-    }
-
-    /// Forgets the directions that closed a while ago, and were silent since.
-    fn forget_closed(&mut self, found: &mut dyn FnMut(Found<'_>)) {
-        while let Some(&(when, flow)) = self.closed.front()
-            && self.now - when > self.limits.linger
-        {
-            self.closed.pop_front();
-            match self.halves.peek(&flow) {
-                Some(half) if half.is_closed() && self.now - half.used > self.limits.linger => {
-                    let half = self.halves.pop(&flow).expect("it was just there");
-                    self.remove(&flow, half, StreamLoss::Idle, found);
-                }
-                Some(half) if half.is_closed() => self.note_closed(flow),
-                // Another connection of the same ends.
-                _ => {}
-            }
+    /// Moves a direction to those that closed.
+    fn close(&mut self, flow: &Flow) {
+        if let Some(half) = self.halves.pop(flow) {
+            self.load.replace(half.load(), Load::default());
+            self.closed.insert(*flow, half.closed());
         }
     }
 
@@ -319,8 +303,12 @@ impl Streams {
         }
     }
 
-    /// Forgets the least recently used direction. `false` when there is none.
+    /// Forgets some of the closed directions, or the least recently used of the others. `false` when there is none.
     fn evict(&mut self, found: &mut dyn FnMut(Found<'_>)) -> bool {
+        if self.closed.len() > 0 {
+            self.closed.forget_older();
+            return true;
+        }
         let Some((flow, half)) = self.halves.pop_lru() else { return false };
         let open = !half.is_closed();
         let counted = self.remove(&flow, half, StreamLoss::Evicted, found);

@@ -79,11 +79,14 @@ pub(super) struct Reader {
     stamp: Stamp,
 }
 
+/// What it does with the next octet.
 #[derive(Clone, Copy, Debug)]
-enum Mode {
+pub(super) enum Mode {
+    /// It is of a message.
     Reading,
     /// So many octets are left of a message that was given up or delivered already; never 0.
     Skipping(usize),
+    /// A message may begin with it.
     Searching {
         /// Whether this search is counted: one that succeeds at its first octet is no loss.
         counted: bool,
@@ -94,7 +97,17 @@ impl Reader {
     /// Starts at a message when the start of the connection was `seen`, anywhere when not.
     pub(super) const fn new(seen: bool) -> Self {
         let mode = if seen { Mode::Reading } else { Mode::Searching { counted: false } };
+        Self::in_mode(mode)
+    }
+
+    /// One that holds nothing.
+    pub(super) const fn in_mode(mode: Mode) -> Self {
         Self { mode, held: vec![], stamp: Stamp { frame: 0, time: Timestamp::from_nanos(0) } }
+    }
+
+    /// What tells one that holds nothing from another.
+    pub(super) const fn mode(&self) -> Mode {
+        self.mode
     }
 
     /// Reads the next octets of the stream.
