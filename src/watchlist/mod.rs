@@ -181,14 +181,13 @@ impl<'a, T: Copy> Watchlist<'a, T> {
 
     /// Which of some names, [`SIFTED`] at most, that packets of a time hold are worth [`Self::find`] after a second look: a bit
     /// each. All are to be such as [`Self::opens`] lets pass.
-    pub fn sift<'n>(&mut self, names: impl ExactSizeIterator<Item = (Timestamp, RawName<'n>)>) -> u64 {
+    pub fn sift<'n>(&mut self, names: impl ExactSizeIterator<Item = (Timestamp, RawName<'n>)> + Clone) -> u64 {
         let all = u64::MAX.unbounded_shr(u64::BITS - names.len() as u32);
         if self.lucky > 0 {
             return all;
         }
-        let mut names = names.peekable();
         // Where nothing waits that is of another day. Else all names of a new day would be worth it, until one is looked up.
-        if let Some((time, _)) = names.peek()
+        if let Some((time, _)) = names.clone().next()
             && self.count == 0
             && time.day() != self.today
         {

@@ -269,10 +269,13 @@ impl<const LANES: usize> Makers<LANES> {
     #[inline(always)]
     fn make(&mut self, count: usize) {
         let Self { generators, numbers, made } = self;
-        for _ in 0..count.min(BLOCK - *made) {
-            generators.iter_mut().zip(&mut *numbers).for_each(|(generator, numbers)| numbers[*made % BLOCK] = generator.next());
-            *made += 1;
+        // Copies, which stay in registers: what is written to memory and read again takes a fifth longer.
+        let (mut making, mut place) = (*generators, *made);
+        for _ in 0..count.min(BLOCK - place) {
+            making.iter_mut().zip(&mut *numbers).for_each(|(generator, numbers)| numbers[place % BLOCK] = generator.next());
+            place += 1;
         }
+        (*generators, *made) = (making, place);
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) struct Seed {
 }
 
 /// The generator at one point of its sequence.
+#[derive(Clone, Copy)]
 pub(super) struct Rng {
     state: u64,
     step: u64,
