@@ -8,7 +8,7 @@ use dgawatch::source::{Capture, Failure, Record};
 use libfuzzer_sys::fuzz_target;
 
 /// Octets that the library reads at a time: `BLOCK` in `src/source/capture.rs`.
-const BLOCK: usize = 256 << 10;
+const BLOCK: usize = 512 << 10;
 
 /// Octets that [`Capture::new`] looks at: `HEAD` in `src/source/capture.rs`.
 const HEAD: usize = 42;
@@ -62,7 +62,7 @@ fn read(input: impl Read) -> Result<(Records, Option<Failure>), Failure> {
     let mut capture = Capture::new(input)?;
     let mut records = vec![];
     let mut block = vec![];
-    // Each block but the last has octets that none before it had, nearly all of them 256 KiB.
+    // Each block but the last has octets that none before it had, nearly all of them 512 KiB.
     for _ in 0..1_000 {
         let failure = match capture.fill(&mut block) {
             Ok(true) => {

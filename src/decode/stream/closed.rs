@@ -4,7 +4,7 @@
 //! forgotten together: in two tables, of which the older is emptied at once. One by one each would have to come from memory
 //! first, for nothing else.
 
-use hashbrown::{DefaultHashBuilder, HashMap};
+use hashbrown::HashTable;
 
 use super::Flow;
 use super::half::Closed;
@@ -14,32 +14,39 @@ use super::half::Closed;
 pub(super) struct ClosedDirections {
     /// Nanoseconds after which they are forgotten.
     linger: u64,
-    /// Those that came since `since`. Strangers choose the keys: hashed with a random seed.
-    younger: HashMap<Flow, Closed>,
+    /// Those that came since `since`, by the hash of their flows.
+    younger: HashTable<Row>,
     /// Those that came before, in the time of one linger or more.
-    older: HashMap<Flow, Closed>,
+    older: HashTable<Row>,
     since: u64,
+}
+
+#[derive(Debug)]
+struct Row {
+    hash: u64,
+    flow: Flow,
+    closed: Closed,
 }
 
 impl ClosedDirections {
     pub(super) fn new(linger: u64) -> Self {
-        let hasher = DefaultHashBuilder::default();
-        Self { linger, younger: HashMap::with_hasher(hasher.clone()), older: HashMap::with_hasher(hasher), since: 0 }
+        Self { linger, younger: HashTable::new(), older: HashTable::new(), since: 0 }
     }
 
     pub(super) fn len(&self) -> usize {
         self.younger.len() + self.older.len()
     }
 
-    /// Adds one.
-    pub(super) fn insert(&mut self, flow: Flow, closed: Closed) {
-        self.younger.insert(flow, closed);
+    /// Adds one that is not there.
+    pub(super) fn insert(&mut self, hash: u64, flow: Flow, closed: Closed) {
+        self.younger.insert_unique(hash, Row { hash, flow, closed }, |row| row.hash);
     }
 
-    /// Takes one out, unless its time is over.
-    pub(super) fn take(&mut self, flow: &Flow, now: u64) -> Option<Closed> {
+    /// Takes out the one of a flow with this hash, unless its time is over.
+    pub(super) fn take(&mut self, hash: u64, flow: &Flow, now: u64) -> Option<Closed> {
         let Self { younger, older, linger, .. } = self;
-        let closed = younger.remove(flow).or_else(|| older.remove(flow))?;
+        let known = [younger, older].into_iter().find_map(|table| table.find_entry(hash, |row| row.flow == *flow).ok())?;
+        let (Row { closed, .. }, _) = known.remove();
         (now - closed.used <= *linger).then_some(closed)
     }
 

@@ -154,8 +154,8 @@ impl Half {
     }
 
     /// What it is when closed.
-    pub(super) fn closed(self) -> Closed {
-        let Self { syn, next, passed, reader, fin, used, .. } = self;
+    pub(super) const fn closed(&self) -> Closed {
+        let Self { syn, next, ref passed, ref reader, fin, used, .. } = *self;
         Closed { syn, next, passed: (passed.start, passed.end), reader: reader.mode(), fin, used }
     }
 

@@ -20,16 +20,18 @@
 mod closed;
 mod half;
 mod loss;
+mod open;
 mod reader;
 
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::net::IpAddr;
 
-use lru::LruCache;
+use hashbrown::DefaultHashBuilder;
 
 use self::closed::ClosedDirections;
 use self::half::{Half, Load, OVERHEAD};
 pub(super) use self::loss::{Losses, Octets, StreamLoss};
+use self::open::OpenDirections;
 use self::reader::Sink;
 use crate::day::Timestamp;
 
@@ -152,8 +154,9 @@ impl Default for Limits {
 #[derive(Debug)]
 pub(super) struct Streams {
     limits: Limits,
-    /// Strangers choose the keys: hashed with a random seed.
-    halves: LruCache<Flow, Half>,
+    /// Strangers choose the flows: hashed with a random seed.
+    hasher: DefaultHashBuilder,
+    open: OpenDirections,
     closed: ClosedDirections,
     /// The greatest time of any segment: packets may lie about theirs, and time must not go back.
     now: u64,
@@ -166,8 +169,8 @@ impl Streams {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
             limits,
-            // Never full: what goes must be given up in order, not dropped.
-            halves: LruCache::unbounded(),
+            hasher: DefaultHashBuilder::default(),
+            open: OpenDirections::new(limits.connections),
             closed: ClosedDirections::new(limits.linger),
             now: 0,
             load: Load::default(),
@@ -202,13 +205,13 @@ impl Streams {
 
     /// The end of all input: gives up what waits.
     pub(super) fn finish(&mut self, found: &mut dyn FnMut(Found<'_>)) {
-        let Self { halves, load, losses, octets, .. } = self;
         // In the order in which they would be forgotten, but at once: to take them out one by one costs as much as all else.
-        for (flow, half) in halves.iter_mut().rev() {
-            load.replace(half.load(), Load::default());
-            half.finish(StreamLoss::Unfinished, &mut Sink { flow, losses, octets, found });
+        let mut next = self.open.oldest().map(|(place, _)| place);
+        while let Some(place) = next {
+            self.give_up(place, StreamLoss::Unfinished, found);
+            next = self.open.after(place);
         }
-        self.halves = LruCache::unbounded();
+        self.open.clear();
         self.closed = ClosedDirections::new(self.limits.linger);
         let Octets { taken, delivered, repeated } = self.octets;
         let accounted = delivered + repeated + self.losses.seen_octets() + self.held() as u64;
@@ -244,23 +247,27 @@ impl Streams {
     /// Hands the segment to its direction.
     fn place(&mut self, segment: &Segment<'_>, found: &mut dyn FnMut(Found<'_>)) {
         let flow = segment.flow;
+        let hash = self.hasher.hash_one(flow);
         let mut before = Load::default();
-        let half = match self.halves.get_mut(flow) {
-            Some(half) => {
+        let place = match self.open.find(hash, flow) {
+            Some(place) => {
+                let (.., half) = self.open.at(place);
                 before = half.load();
-                half
+                self.open.hear(place);
+                place
             }
             None => {
-                let half = match self.closed.take(flow, self.now) {
+                let half = match self.closed.take(hash, flow, self.now) {
                     Some(closed) => Half::of(closed),
                     // Nothing to remember: the end of a connection of which nothing else is seen.
                     None if segment.payload.is_empty() && segment.missing == 0 && segment.flags & SYN == 0 => return,
                     None => Half::new(segment),
                 };
-                while self.halves.len() + self.closed.len() >= self.limits.connections.max(1) && self.evict(found) {}
-                self.halves.get_or_insert_mut(*flow, || half)
+                while self.open.len() + self.closed.len() >= self.limits.connections.max(1) && self.evict(found) {}
+                self.open.insert(hash, *flow, half)
             }
         };
+        let (.., half) = self.open.at(place);
         let mut sink = Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found };
         if half.ends_before(segment) {
             half.finish(StreamLoss::Unfinished, &mut sink);
@@ -270,36 +277,38 @@ impl Streams {
         half.take(segment, self.limits.connection_octets, &mut sink);
         self.load.replace(before, half.load());
         if half.is_done() {
-            self.close(flow);
+            self.close(place);
         }
     }
 
     /// Does something to a direction, if it is known and not closed, that is no use of it.
     fn change(&mut self, flow: &Flow, found: &mut dyn FnMut(Found<'_>), change: impl FnOnce(&mut Half, &mut Sink<'_>)) {
-        let Some(half) = self.halves.peek_mut(flow) else { return };
+        let Some(place) = self.open.find(self.hasher.hash_one(flow), flow) else { return };
+        let (.., half) = self.open.at(place);
         let before = half.load();
         change(half, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found });
         self.load.replace(before, half.load());
         if half.is_done() {
-            self.close(flow);
+            self.close(place);
         }
     }
 
     /// Moves a direction to those that closed.
-    fn close(&mut self, flow: &Flow) {
-        if let Some(half) = self.halves.pop(flow) {
-            self.load.replace(half.load(), Load::default());
-            self.closed.insert(*flow, half.closed());
-        }
+    fn close(&mut self, place: u32) {
+        let (hash, flow, half) = self.open.at(place);
+        self.load.replace(half.load(), Load::default());
+        self.closed.insert(hash, *flow, half.closed());
+        self.open.remove(place);
     }
 
     /// Forgets the directions that were silent for too long. The least recently used is the longest silent, because
     /// their times never go back.
     fn forget_silent(&mut self, found: &mut dyn FnMut(Found<'_>)) {
-        while self.halves.peek_lru().is_some_and(|(_, half)| self.now - half.used > self.limits.idle)
-            && let Some((flow, half)) = self.halves.pop_lru()
+        while let Some((place, half)) = self.open.oldest()
+            && self.now - half.used > self.limits.idle
         {
-            self.remove(&flow, half, StreamLoss::Idle, found);
+            self.give_up(place, StreamLoss::Idle, found);
+            self.open.remove(place);
         }
     }
 
@@ -309,17 +318,19 @@ impl Streams {
             self.closed.forget_older();
             return true;
         }
-        let Some((flow, half)) = self.halves.pop_lru() else { return false };
+        let Some((place, half)) = self.open.oldest() else { return false };
         let open = !half.is_closed();
-        let counted = self.remove(&flow, half, StreamLoss::Evicted, found);
+        let counted = self.give_up(place, StreamLoss::Evicted, found);
+        self.open.remove(place);
         if open && !counted {
             self.losses.add_event(StreamLoss::Evicted);
         }
         true
     }
 
-    /// Gives up what a direction held that is no longer in the table. `true` when a message was lost that had begun.
-    fn remove(&mut self, flow: &Flow, mut half: Half, loss: StreamLoss, found: &mut dyn FnMut(Found<'_>)) -> bool {
+    /// Gives up what a direction holds. `true` when a message was lost that had begun.
+    fn give_up(&mut self, place: u32, loss: StreamLoss, found: &mut dyn FnMut(Found<'_>)) -> bool {
+        let (_, flow, half) = self.open.at(place);
         self.load.replace(half.load(), Load::default());
         half.finish(loss, &mut Sink { flow, losses: &mut self.losses, octets: &mut self.octets, found })
     }

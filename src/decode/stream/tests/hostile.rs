@@ -26,8 +26,8 @@ impl Attack {
         let segment = Segment { time, frame: self.frame, flow: &flow, sequence, acknowledgment, flags, payload, missing: 0 };
         self.streams.take(&segment, &mut |_| self.found += 1);
         assert!(self.streams.memory() <= self.limits.total_octets, "{} octets", self.streams.memory());
-        assert!(self.streams.halves.len() <= self.limits.connections);
-        assert!(self.streams.waiting() <= self.limits.connection_octets / 100 * self.streams.halves.len());
+        assert!(self.streams.open.len() <= self.limits.connections);
+        assert!(self.streams.waiting() <= self.limits.connection_octets / 100 * self.streams.open.len());
     }
 
     /// Ends the input, and returns what was lost.
@@ -83,7 +83,7 @@ fn many_connections_of_one_octet() {
         attack.send(many(number), SYN, 7, b"");
         attack.send(many(number), ACK, 8, &[0]);
     }
-    let kept = attack.streams.halves.len() as u64;
+    let kept = attack.streams.open.len() as u64;
     assert!(kept > 50_000, "only {kept} were kept");
     let gone = 200_000 - kept;
     assert_eq!(attack.end(), format!("unfinished {kept}/{kept}, evicted {gone}/{gone}"));
@@ -199,8 +199,12 @@ proptest! {
         for sent in sent {
             take(&mut streams, &[sent], &mut |found| assert!(found.octets.len() >= 12));
             prop_assert!(streams.memory() <= total_octets);
-            prop_assert!(streams.halves.len() + streams.closed.len() <= connections.max(1));
-            prop_assert!(streams.halves.iter().all(|(_, half)| half.load().octets <= connection_octets));
+            prop_assert!(streams.open.len() + streams.closed.len() <= connections.max(1));
+            let mut place = streams.open.oldest().map(|(place, _)| place);
+            while let Some(at) = place {
+                prop_assert!(streams.open.at(at).2.load().octets <= connection_octets);
+                place = streams.open.after(at);
+            }
         }
         streams.finish(&mut |_| {});
         check_sums(&streams);
