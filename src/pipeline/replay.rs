@@ -87,8 +87,16 @@ pub fn replay(
             // Only the others hold the other end now: when they end, so does the channel.
             drop(give_event);
             let again = &|| Turn::new(worker(), &source, stop);
-            let mut order =
-                Order { clerk: &mut clerk, give_batch, early: BTreeMap::new(), next: 0, reached: Some(0), again, reader: None };
+            let mut order = Order {
+                clerk: &mut clerk,
+                give_batch,
+                early: BTreeMap::new(),
+                next: 0,
+                reached: Some(0),
+                again,
+                reader: None,
+                stop,
+            };
             let mut turn = Turn::new(worker(), &source, stop);
             // Without a batch others have them all, and events to come.
             let next = || take_batch.try_recv().map_or_else(|_| take_event.recv().ok(), |spare| turn.take(spare));
@@ -345,6 +353,7 @@ struct Order<'o, 'a, 's, 'p> {
     /// Reads again what was read from a wrong place on.
     again: &'o dyn Fn() -> Turn<'a, 's>,
     reader: Option<Turn<'a, 's>>,
+    stop: &'s AtomicBool,
 }
 
 impl Order<'_, '_, '_, '_> {
@@ -366,7 +375,7 @@ impl Order<'_, '_, '_, '_> {
                     if let Some(reached) = reached.filter(|reached| Some(reached.from) == self.reached) {
                         self.reach(input, reached, &batch);
                     }
-                    while let Some(at) = self.reached.filter(|at| *at < until) {
+                    while let Some(at) = self.reached.filter(|at| *at < until && !self.stop.load(Ordering::Relaxed)) {
                         let reader = self.reader.get_or_insert_with(self.again);
                         let (reached, batch) = reader.take_from(&parts, at, until);
                         self.reach(input, reached, &batch);
