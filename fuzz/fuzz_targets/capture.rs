@@ -123,15 +123,16 @@ fn behind_filler(octets: &[u8]) -> (usize, u64, impl Read) {
         front.extend(block);
         (front, length - 28 - 12, block.to_vec())
     } else {
-        // A record of the year 1970, its numbers in the byte order of the file.
-        let zeros = length - 16;
+        // Two records of the year 1970, their numbers in the byte order of the file: one can have half a block at most.
+        let zeros = length / 2 - 16;
         let captured = if head[0] == 0xA1 { (zeros as u32).to_be_bytes() } else { (zeros as u32).to_le_bytes() };
-        (vec![[0; 4], [0; 4], captured, captured].concat(), zeros, vec![])
+        let header = [[0; 4], [0; 4], captured, captured].concat();
+        ([&header[..], &vec![0; zeros], &header].concat(), zeros, vec![])
     };
     let length = front.len() + zeros + behind.len();
     let input =
         head.chain(io::Cursor::new(front)).chain(io::repeat(0).take(zeros as u64)).chain(io::Cursor::new(behind)).chain(rest);
-    (usize::from(!pcapng), length as u64, input)
+    (if pcapng { 0 } else { 2 }, length as u64, input)
 }
 
 /// Gives at most seven octets at a time.

@@ -20,9 +20,7 @@ fuzz_target!(|octets: &[u8]| {
         rest = behind;
         now = now.wrapping_add_signed(i64::from(*step as i8) * 333_333_333);
         frame += 1;
-        if let Reading::Piece(piece) =
-            decoder.read(Record { time: Timestamp::from_nanos(now), link: LinkType::RAW, data })
-        {
+        if let Reading::Piece(piece) = decoder.read(Record { time: Timestamp::from_nanos(now), link: LinkType::RAW, data }) {
             pieces.push(&piece);
             at_once.take(frame, &piece, &mut |frame, message| one.push(shown(frame, message)));
         }
