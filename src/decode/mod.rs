@@ -25,6 +25,7 @@ mod fragment;
 mod ip;
 mod link;
 mod outcome;
+pub(crate) mod queue;
 mod records;
 mod reply;
 mod stream;

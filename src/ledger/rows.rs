@@ -17,6 +17,7 @@ use hashbrown::DefaultHashBuilder;
 
 use super::names::Names;
 use super::{Evidence, Key};
+use crate::decode::queue::{Linked, Links, NONE, Queue};
 
 /// Weights that evidence can have; see [`weight`].
 pub(super) const WEIGHTS: usize = 6;
@@ -30,9 +31,6 @@ const SPARED: usize = 8;
 
 /// Buckets for each row: at most half of them hold one, so that chains are short.
 const BUCKETS_A_ROW: usize = 2;
-
-/// No row.
-const NONE: u32 = u32::MAX;
 
 /// The weight of a free slot.
 const FREE: u8 = u8::MAX;
@@ -68,18 +66,17 @@ struct Slot {
     evidence: Evidence,
     /// The next of its bucket, or the next free one.
     chained: u32,
-    older: u32,
-    younger: u32,
+    links: Links,
     weight: u8,
     /// Whether something was heard since it was queued.
     heard: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Queue {
-    oldest: u32,
-    youngest: u32,
-    count: usize,
+impl Linked for Slot {
+    #[inline]
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
 }
 
 impl Rows {
@@ -92,7 +89,7 @@ impl Rows {
             slots: Vec::with_capacity(bound),
             buckets,
             mask: 0,
-            queues: [Queue { oldest: NONE, youngest: NONE, count: 0 }; WEIGHTS],
+            queues: [Queue::EMPTY; WEIGHTS],
             free: NONE,
             count: 0,
             bound,
@@ -177,7 +174,7 @@ impl Rows {
         let bucket = self.bucket(self.hash(&key));
         let chained = self.buckets[bucket].wrapping_sub(1);
         let weight = weight(&evidence);
-        let slot = Slot { key, evidence, chained, older: NONE, younger: NONE, weight: weight as u8, heard: false };
+        let slot = Slot { key, evidence, chained, links: Links::NONE, weight: weight as u8, heard: false };
         let place = if self.free == NONE {
             self.slots.push(slot);
             self.slots.len() as u32 - 1
@@ -189,7 +186,7 @@ impl Rows {
         };
         self.buckets[bucket] = place + 1;
         self.count += 1;
-        self.push(place, weight);
+        self.queues[weight].push(&mut self.slots, place);
         for _ in 0..BUCKETS_A_ROW {
             if self.buckets.len() < BUCKETS_A_ROW * self.count {
                 self.split();
@@ -247,10 +244,10 @@ impl Rows {
         let slot = &mut self.slots[place as usize];
         let (before, now) = (usize::from(slot.weight), weight(&slot.evidence));
         if before != now {
-            self.unlink(place);
+            self.unqueue(place);
             let slot = &mut self.slots[place as usize];
             (slot.weight, slot.heard) = (now as u8, false);
-            self.push(place, now);
+            self.queues[now].push(&mut self.slots, place);
         }
         (before, now)
     }
@@ -264,15 +261,15 @@ impl Rows {
                 return Some(place);
             }
             slot.heard = false;
-            self.unlink(place);
-            self.push(place, weight);
+            self.unqueue(place);
+            self.queues[weight].push(&mut self.slots, place);
         }
         Some(self.queues[weight].oldest).filter(|place| Some(*place) != but)
     }
 
     /// Takes a row out.
     pub(super) fn remove(&mut self, place: u32) -> (Key, Evidence) {
-        self.unlink(place);
+        self.unqueue(place);
         let (key, chained) = (self.slots[place as usize].key, self.slots[place as usize].chained);
         let bucket = self.bucket(self.hash(&key));
         let first = self.buckets[bucket] - 1;
@@ -314,7 +311,7 @@ impl Rows {
     /// All, by weight, then by age: rows that are put in again in this order are queued as they were.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Evidence)> {
         self.queues.iter().flat_map(|queue| {
-            let next = |place: &u32| Some(self.slots[*place as usize].younger).filter(|next| *next != NONE);
+            let next = |place: &u32| Some(self.slots[*place as usize].links.younger).filter(|next| *next != NONE);
             std::iter::successors(Some(queue.oldest).filter(|oldest| *oldest != NONE), next).map(|place| self.row(place))
         })
     }
@@ -336,30 +333,10 @@ impl Rows {
         if bucket < self.buckets.len() { bucket } else { bucket & self.mask >> 1 }
     }
 
-    fn push(&mut self, place: u32, weight: usize) {
-        let queue = &mut self.queues[weight];
-        let older = std::mem::replace(&mut queue.youngest, place);
-        queue.count += 1;
-        match self.slots.get_mut(older as usize) {
-            Some(older) => older.younger = place,
-            None => queue.oldest = place,
-        }
-        let slot = &mut self.slots[place as usize];
-        (slot.older, slot.younger) = (older, NONE);
-    }
-
-    fn unlink(&mut self, place: u32) {
-        let Slot { older, younger, weight, .. } = self.slots[place as usize];
-        let queue = &mut self.queues[usize::from(weight)];
-        queue.count -= 1;
-        match self.slots.get_mut(older as usize) {
-            Some(slot) => slot.younger = younger,
-            None => queue.oldest = younger,
-        }
-        match self.slots.get_mut(younger as usize) {
-            Some(slot) => slot.older = older,
-            None => queue.youngest = older,
-        }
+    /// Takes a row out of the queue of its weight.
+    fn unqueue(&mut self, place: u32) {
+        let weight = self.weight(place);
+        self.queues[weight].remove(&mut self.slots, place);
     }
 }
 

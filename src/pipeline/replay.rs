@@ -53,14 +53,14 @@ pub fn replay(
     let mut clerk = Clerk::new(inputs.iter().map(Input::path).collect(), settings, &shelf, progress);
     let workers = workers(inputs, threads);
     if workers == 1 {
-        let mut worker = worker();
+        let mut alone = Alone::new(worker(), stop);
         for (place, input) in inputs.iter().enumerate() {
             let done = &mut |octets, batch: &_| clerk.take(place, octets, batch);
-            let failure = match input.parts() {
-                Some(parts) => part_by_part(&parts, &mut worker, stop, done),
-                None => block_by_block(input, &mut worker, stop, done),
+            let outcome = match input.parts() {
+                Some(parts) => alone.read_all_parts(&parts, done),
+                None => alone.read_blocks(input, done),
             };
-            clerk.end(place, failure.map(|failure| failure.to_string()));
+            clerk.end(place, outcome.err().map(|failure| failure.to_string()));
         }
     } else {
         let source = Mutex::new(Source { inputs, place: 0, open: Open::None, failure: None, sequence: 0 });
@@ -86,17 +86,9 @@ pub fn replay(
                 .collect();
             // Only the others hold the other end now: when they end, so does the channel.
             drop(give_event);
-            let again = &|| Turn::new(worker(), &source, stop);
-            let mut order = Order {
-                clerk: &mut clerk,
-                give_batch,
-                early: BTreeMap::new(),
-                next: 0,
-                reached: Some(0),
-                again,
-                reader: None,
-                stop,
-            };
+            let alone = &|| Alone::new(worker(), stop);
+            let mut order =
+                Order { clerk: &mut clerk, give_batch, early: BTreeMap::new(), next: 0, reached: Some(0), alone, again: None };
             let mut turn = Turn::new(worker(), &source, stop);
             // Without a batch others have them all, and events to come.
             let next = || take_batch.try_recv().map_or_else(|_| take_event.recv().ok(), |spare| turn.take(spare));
@@ -154,53 +146,72 @@ impl Drop for Alarm {
     }
 }
 
-/// Reads, decodes and matches a file in one thread. Its parts are those of several threads, as what comes in pieces is put
-/// together after each.
-fn part_by_part(parts: &Parts, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut Done<'_>) -> Option<Failure> {
-    let (mut at, mut block, mut spare) = (parts.begin(), vec![], Batch::default());
-    for until in (0..parts.count()).map(|number| parts.until(number)) {
-        while at < until && !stop.load(Ordering::Relaxed) {
-            let stretch = parts.stretch(at, until, &mut block);
-            let (reached, batch) = walk(worker, parts, stretch, &block, spare);
-            done(reached.to - reached.from, &batch);
-            spare = batch.emptied();
-            at = reached.to;
-            match reached.outcome {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(failure) => return Some(failure),
-            }
-        }
-    }
-    None
-}
-
 /// Takes how many octets were read, and what came of them.
 type Done<'d> = dyn FnMut(u64, &Batch) + 'd;
+
+/// Reads, decodes and matches in one thread.
+struct Alone<'a, 's> {
+    worker: Worker<'a>,
+    stop: &'s AtomicBool,
+    block: Vec<u8>,
+    spare: Batch,
+}
+
+impl<'a, 's> Alone<'a, 's> {
+    fn new(worker: Worker<'a>, stop: &'s AtomicBool) -> Self {
+        Self { worker, stop, block: vec![], spare: Batch::default() }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// A whole file. Its parts are those of several threads, as what comes in pieces is put together after each.
+    fn read_all_parts(&mut self, parts: &Parts, done: &mut Done<'_>) -> Result<(), Failure> {
+        let mut at = parts.begin();
+        for until in (0..parts.count()).map(|number| parts.until(number)) {
+            let Some(reached) = self.read_part(parts, (at, until), done)? else { break };
+            at = reached;
+        }
+        Ok(())
+    }
+
+    /// What begins with a record in this range of a file; where the next one begins, unless the file ends.
+    fn read_part(&mut self, parts: &Parts, (mut at, until): (u64, u64), done: &mut Done<'_>) -> Result<Option<u64>, Failure> {
+        while at < until && !self.is_stopped() {
+            let stretch = parts.stretch(at, until, &mut self.block);
+            let (Reached { from, to, outcome }, batch) =
+                walk(&mut self.worker, parts, stretch, &self.block, std::mem::take(&mut self.spare));
+            done(to - from, &batch);
+            self.spare = batch.emptied();
+            at = to;
+            if !outcome? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// Any input.
+    fn read_blocks(&mut self, input: &Input, done: &mut Done<'_>) -> Result<(), Failure> {
+        let mut capture = input.open()?;
+        while !self.is_stopped() && capture.fill(&mut self.block)? {
+            let mut at_block = self.worker.at_block();
+            let (octets, outcome) = capture.walk_into(&self.block, &mut at_block);
+            let batch = at_block.finish(std::mem::take(&mut self.spare));
+            done(capture.advanced(octets), &batch);
+            self.spare = batch.emptied();
+            outcome?;
+        }
+        Ok(())
+    }
+}
 
 /// Decodes and matches a stretch of a file that is in a block.
 fn walk(worker: &mut Worker<'_>, parts: &Parts, stretch: Stretch, block: &[u8], spare: Batch) -> (Reached, Batch) {
     let mut at_block = worker.at_block();
     let reached = parts.walk(stretch, block, &mut at_block);
     (reached, at_block.finish(spare))
-}
-
-/// Reads, decodes and matches any input in one thread.
-fn block_by_block(input: &Input, worker: &mut Worker<'_>, stop: &AtomicBool, done: &mut Done<'_>) -> Option<Failure> {
-    let (mut block, mut spare) = (vec![], Batch::default());
-    let mut read = || {
-        let mut capture = input.open()?;
-        while !stop.load(Ordering::Relaxed) && capture.fill(&mut block)? {
-            let mut at_block = worker.at_block();
-            let (octets, outcome) = capture.walk_into(&block, &mut at_block);
-            let batch = at_block.finish(std::mem::take(&mut spare));
-            done(capture.advanced(octets), &batch);
-            spare = batch.emptied();
-            outcome?;
-        }
-        Ok(())
-    };
-    read().err()
 }
 
 /// The inputs, of which whoever has the turn takes what is next.
@@ -272,7 +283,8 @@ impl Source<'_> {
                     return Ok(Next::End(None));
                 }
                 let layout = capture.layout().clone();
-                let (octets, outcome) = capture.split(block);
+                // Whoever takes it walks it again: here it is only found where it ends.
+                let (octets, outcome) = capture.walk(block, |_| {});
                 block.truncate(octets);
                 self.failure = outcome.err();
                 Ok(Next::Block(layout, capture.advanced(octets)))
@@ -333,13 +345,6 @@ impl<'a, 's> Turn<'a, 's> {
         };
         Some((sequence, event))
     }
-
-    /// Reads, decodes and matches what begins with a record at `at`, as far as it goes.
-    fn take_from(&mut self, parts: &Parts, at: u64, until: u64) -> (Reached, Batch) {
-        let Self { worker, block, .. } = self;
-        let stretch = parts.stretch(at, until, block);
-        walk(worker, parts, stretch, block, Batch::default())
-    }
 }
 
 /// Hands events to the clerk in the order of their sequence.
@@ -350,10 +355,9 @@ struct Order<'o, 'a, 's, 'p> {
     next: u64,
     /// Where the next record begins of an input that comes in parts; nothing once there are no more.
     reached: Option<u64>,
-    /// Reads again what was read from a wrong place on.
-    again: &'o dyn Fn() -> Turn<'a, 's>,
-    reader: Option<Turn<'a, 's>>,
-    stop: &'s AtomicBool,
+    alone: &'o dyn Fn() -> Alone<'a, 's>,
+    /// Reads again what was read from a wrong place on; nothing before it has to.
+    again: Option<Alone<'a, 's>>,
 }
 
 impl Order<'_, '_, '_, '_> {
@@ -371,15 +375,12 @@ impl Order<'_, '_, '_, '_> {
                     batch.emptied()
                 }
                 Event::Part { input, parts, reached, until, batch } => {
-                    self.reached = self.reached.map(|at| at.max(parts.begin()));
-                    if let Some(reached) = reached.filter(|reached| Some(reached.from) == self.reached) {
-                        self.reach(input, reached, &batch);
-                    }
-                    while let Some(at) = self.reached.filter(|at| *at < until && !self.stop.load(Ordering::Relaxed)) {
-                        let reader = self.reader.get_or_insert_with(self.again);
-                        let (reached, batch) = reader.take_from(&parts, at, until);
-                        self.reach(input, reached, &batch);
-                    }
+                    let begin = self.reached.map(|at| at.max(parts.begin()));
+                    let outcome = self.read_part(input, &parts, begin, reached.map(|reached| (reached, &batch)), until);
+                    self.reached = outcome.unwrap_or_else(|failure| {
+                        self.clerk.end(input, Some(failure.to_string()));
+                        None
+                    });
                     batch.emptied()
                 }
                 Event::End { input, failure } => {
@@ -395,15 +396,28 @@ impl Order<'_, '_, '_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// Takes what came of a stretch that begins where the one before ended.
-    fn reach(&mut self, input: usize, Reached { from, to, outcome }: Reached, batch: &Batch) {
-        self.clerk.take(input, to - from, batch);
-        self.reached = match outcome {
-            Ok(more) => more.then_some(to),
-            Err(failure) => {
-                self.clerk.end(input, Some(failure.to_string()));
-                None
+    /// Takes what came of a part, as far as it begins where the one before ended, and reads the rest again; where the next record
+    /// begins, unless there is none.
+    fn read_part(
+        &mut self,
+        input: usize,
+        parts: &Parts,
+        begin: Option<u64>,
+        came: Option<(Reached, &Batch)>,
+        until: u64,
+    ) -> Result<Option<u64>, Failure> {
+        let Some(mut at) = begin else { return Ok(None) };
+        if let Some((Reached { from, to, outcome }, batch)) = came.filter(|(reached, _)| reached.from == at) {
+            self.clerk.take(input, to - from, batch);
+            at = to;
+            if !outcome? {
+                return Ok(None);
             }
-        };
+        }
+        if at >= until {
+            return Ok(Some(at));
+        }
+        let Self { clerk, alone, again, .. } = self;
+        again.get_or_insert_with(alone).read_part(parts, (at, until), &mut |octets, batch| clerk.take(input, octets, batch))
     }
 }

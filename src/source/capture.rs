@@ -13,7 +13,7 @@ pub(super) const HEAD: usize = 42;
 
 /// Octets read at a time: large enough that calls and turns do not count, small enough to stay in a core's second-level
 /// cache between reading, splitting and decoding (benches/README.md).
-const BLOCK: usize = 512 << 10;
+pub(super) const BLOCK: usize = 512 << 10;
 
 /// Octets read at a time where the first record is all that is wanted, and in all until it is given up.
 const FIRST: usize = 4 << 10;
@@ -46,9 +46,7 @@ impl<R: Read> Capture<R> {
     /// # Errors
     /// When it is none that we read.
     pub fn new(mut input: R) -> Result<Self, Failure> {
-        let mut head = vec![];
-        (&mut input).take(HEAD as u64).read_to_end(&mut head)?;
-        Self::begun(head, input)
+        Self::begun(head(&mut input)?, input)
     }
 
     /// The same, when the first octets, at least [`HEAD`] if there are so many, were read already.
@@ -172,16 +170,6 @@ impl<R: Read> Capture<R> {
         self.keep(block, walk)
     }
 
-    /// Tells how many octets of whole records a block just filled begins with, for somebody else to walk, and keeps the rest for
-    /// the next.
-    ///
-    /// # Errors
-    /// As [`Self::walk`].
-    pub fn split(&mut self, block: &[u8]) -> (usize, Result<(), Failure>) {
-        let walk = self.layout.walk(block, |_| {});
-        self.keep(block, walk)
-    }
-
     fn keep(&mut self, block: &[u8], walk: Walk) -> (usize, Result<(), Failure>) {
         self.offset += walk.consumed as u64;
         let rest = &block[walk.consumed..];
@@ -198,6 +186,13 @@ impl<R: Read> Capture<R> {
         self.wanted = walk.wanted;
         (walk.consumed, Ok(()))
     }
+}
+
+/// The first octets of an input, [`HEAD`] if there are so many.
+pub(super) fn head(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut head = vec![];
+    input.take(HEAD as u64).read_to_end(&mut head)?;
+    Ok(head)
 }
 
 /// Reads until `room` is full, the input ends or fails; how many octets came. In as few calls as can be: those of the standard

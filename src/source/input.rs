@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::ahead::Ahead;
-use super::capture::HEAD;
+use super::capture::head;
 use super::packed::{is_packed, unpack};
 use super::{Capture, Failure, Limits, Parts};
 use crate::day::Timestamp;
@@ -106,11 +106,9 @@ impl Input {
     pub fn parts(&self) -> Option<Parts> {
         let Place::File(path) = &self.place else { return None };
         // Nothing is taken from a pipe.
-        self.size()?;
+        let octets = self.size()?;
         let mut file = File::open(path).ok()?;
-        let mut head = vec![];
-        (&mut file).take(HEAD as u64).read_to_end(&mut head).ok()?;
-        Parts::of(&head, file)
+        Parts::of(&head(&mut file).ok()?, file, octets)
     }
 
     /// When the first packet was captured: nothing where it has no time, or where that cannot be known without taking
@@ -142,9 +140,7 @@ impl Input {
             Place::Stdin => Box::new(io::stdin()),
             Place::File(path) => Box::new(File::open(path)?),
         };
-        let mut head = vec![];
-        (&mut input).take(HEAD as u64).read_to_end(&mut head)?;
-        Ok((head, input))
+        Ok((head(&mut input)?, input))
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! An input is read in large blocks; [`Layout::walk`] hands over the records of a block without copying them. The
 //! unread end of a block goes in front of the next. Several threads read [`Parts`] of one file, where that can be; else they have
-//! [`Capture::split`] find where the last whole record of a block ends, and take it with the layout as it was before.
+//! [`Capture::walk`] find where the last whole record of a block ends, and take it with the layout as it was before.
 
 mod ahead;
 mod capture;

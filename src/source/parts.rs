@@ -13,13 +13,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
-use super::capture::read_all;
+use super::capture::{BLOCK, read_all};
 use super::classic::{self, MAX_RECORD};
 use super::{Each, Failure, Kind, Layout};
-
-/// Octets of a part: large enough that calls and what is done once a part do not count, small enough to stay in a core's
-/// second-level cache between reading and decoding (benches/README.md).
-const PART: usize = 512 << 10;
 
 /// Octets behind a part that are read with it, for the record that begins in it and ends there: those of most packets.
 const BEHIND: usize = 4 << 10;
@@ -63,14 +59,13 @@ pub struct Reached {
 }
 
 impl Parts {
-    /// Those of a file that begins with `head`; nothing where records can be found only one after the other.
-    pub(super) fn of(head: &[u8], file: File) -> Option<Self> {
-        Self::of_octets(PART, head, file)
+    /// Those of a file of so many octets that begins with `head`; nothing where records can be found only one after the other.
+    pub(super) fn of(head: &[u8], file: File, octets: u64) -> Option<Self> {
+        Self::of_size(BLOCK, head, file, octets)
     }
 
-    fn of_octets(part: usize, head: &[u8], file: File) -> Option<Self> {
+    fn of_size(part: usize, head: &[u8], file: File, octets: u64) -> Option<Self> {
         let (header, begin) = classic::Header::read(head)?;
-        let octets = file.metadata().ok().filter(std::fs::Metadata::is_file)?.len();
         let count = octets.saturating_sub(begin as u64).div_ceil(part as u64).max(1);
         Some(Self { file, header, begin: begin as u64, part, count })
     }
@@ -295,7 +290,7 @@ mod tests {
                 octets[place] = value;
             }
             octets.truncate(octets.len().saturating_sub(cut.unwrap_or(0)).max(header));
-            let parts = Parts::of_octets(part, &octets[..header], file(&octets)).unwrap();
+            let parts = Parts::of_size(part, &octets[..header], file(&octets), octets.len() as u64).unwrap();
             let (came, guessed) = (by_parts(&parts, false), by_parts(&parts, true));
             prop_assert_eq!(&came.records, &in_a_row(&octets));
             prop_assert_eq!((guessed.records, guessed.ends), (came.records, came.ends));
@@ -312,7 +307,7 @@ mod tests {
                 octets.extend(headers(swapped, long, [SECONDS + number / 100, number % 100 * 10_000, length, length]).1);
                 octets.extend((0..length).map(|place| (place ^ number) as u8));
             }
-            let parts = Parts::of(&octets[..24], file(&octets)).unwrap();
+            let parts = Parts::of(&octets[..24], file(&octets), octets.len() as u64).unwrap();
             let Came { records, right, .. } = by_parts(&parts, true);
             assert_eq!(records, in_a_row(&octets));
             assert!(parts.count() > 10 && right == parts.count(), "{right} of {}", parts.count());
@@ -327,7 +322,7 @@ mod tests {
         (0..1_000).for_each(|_| octets.extend([&record[..], &[b'x'; 40]].concat()));
         let half = header + 500 * 56;
         let mut file = file(&octets[..half]);
-        let parts = Parts::of_octets(2_000, &octets[..header], file.try_clone().unwrap()).unwrap();
+        let parts = Parts::of_size(2_000, &octets[..header], file.try_clone().unwrap(), half as u64).unwrap();
         assert_eq!(by_parts(&parts, true).records, in_a_row(&octets[..half]));
         file.write_all(&octets[half..]).unwrap();
         assert_eq!(by_parts(&parts, true).records, in_a_row(&octets));

@@ -29,8 +29,8 @@ const WINDOW: i32 = 1 << 24;
 /// Octets before a start without handshake that count as late, not as repeated.
 const BEFORE: u64 = 1 << 16;
 
-/// What a direction takes in memory besides what it holds: itself, its key, the pointers of list and table. Closed it takes less, free
-/// places of tables included.
+/// What a direction takes in memory besides what it holds: itself, its flow, its places in slots, queue and table, and as much again
+/// of what is not itself as tables keep free. Closed it takes less.
 pub(super) const OVERHEAD: usize = size_of::<Half>() + 2 * size_of::<Flow>() + 72;
 const _: () = assert!(2 * (size_of::<Flow>() + size_of::<Closed>()) < OVERHEAD);
 

@@ -12,17 +12,15 @@ use hashbrown::HashTable;
 
 use super::Flow;
 use super::half::Half;
-
-/// No slot.
-const NONE: u32 = u32::MAX;
+use crate::decode::queue::{Linked, Links, NONE, Queue};
 
 /// Directions that are open.
 #[derive(Debug)]
 pub(super) struct OpenDirections {
     places: HashTable<u32>,
     slots: Vec<Slot>,
-    oldest: u32,
-    youngest: u32,
+    /// In the order of use.
+    queue: Queue,
     /// The first free slot among those used before; the next one is its younger.
     free: u32,
 }
@@ -32,18 +30,24 @@ struct Slot {
     hash: u64,
     flow: Flow,
     half: Half,
-    older: u32,
-    younger: u32,
+    links: Links,
+}
+
+impl Linked for Slot {
+    #[inline]
+    fn links(&mut self) -> &mut Links {
+        &mut self.links
+    }
 }
 
 impl OpenDirections {
     /// Room for so many, untouched: they need not move when there are more.
     pub(super) fn new(bound: usize) -> Self {
-        Self { places: HashTable::new(), slots: Vec::with_capacity(bound), oldest: NONE, youngest: NONE, free: NONE }
+        Self { places: HashTable::new(), slots: Vec::with_capacity(bound), queue: Queue::EMPTY, free: NONE }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.places.len()
+    pub(super) const fn len(&self) -> usize {
+        self.queue.count
     }
 
     /// Where the direction of a flow with this hash is.
@@ -62,80 +66,56 @@ impl OpenDirections {
     /// The least recently used.
     #[inline]
     pub(super) fn oldest(&self) -> Option<(u32, &Half)> {
-        self.slots.get(self.oldest as usize).map(|slot| (self.oldest, &slot.half))
+        self.slots.get(self.queue.oldest as usize).map(|slot| (self.queue.oldest, &slot.half))
     }
 
     /// The next to be used after the one at a place.
     pub(super) fn after(&self, place: u32) -> Option<u32> {
-        Some(self.slots[place as usize].younger).filter(|younger| *younger != NONE)
+        Some(self.slots[place as usize].links.younger).filter(|younger| *younger != NONE)
     }
 
     /// Makes the one at a place the latest used.
     #[inline]
     pub(super) fn hear(&mut self, place: u32) {
-        if place != self.youngest {
-            self.unlink(place);
-            self.link(place);
+        if place != self.queue.youngest {
+            self.queue.remove(&mut self.slots, place);
+            self.queue.push(&mut self.slots, place);
         }
     }
 
     /// Puts in a direction that is not there, as the latest used.
     pub(super) fn insert(&mut self, hash: u64, flow: Flow, half: Half) -> u32 {
-        let slot = Slot { hash, flow, half, older: NONE, younger: NONE };
+        let slot = Slot { hash, flow, half, links: Links::NONE };
         let place = if self.free == NONE {
             self.slots.push(slot);
             self.slots.len() as u32 - 1
         } else {
             let place = self.free;
-            self.free = self.slots[place as usize].younger;
+            self.free = self.slots[place as usize].links.younger;
             self.slots[place as usize] = slot;
             place
         };
-        let Self { places, slots, .. } = self;
+        let Self { places, slots, queue, .. } = self;
         places.insert_unique(hash, place, |place| slots[*place as usize].hash);
-        self.link(place);
+        queue.push(slots, place);
         place
     }
 
     /// Takes out the one at a place, which holds nothing any more.
     pub(super) fn remove(&mut self, place: u32) {
-        self.unlink(place);
+        self.queue.remove(&mut self.slots, place);
         let slot = &mut self.slots[place as usize];
         if let Ok(known) = self.places.find_entry(slot.hash, |other| *other == place) {
             known.remove();
         }
-        slot.younger = std::mem::replace(&mut self.free, place);
+        slot.links.younger = std::mem::replace(&mut self.free, place);
     }
 
     /// Takes out all.
     pub(super) fn clear(&mut self) {
         self.places.clear();
         self.slots.clear();
-        (self.oldest, self.youngest, self.free) = (NONE, NONE, NONE);
-    }
-
-    #[inline]
-    fn link(&mut self, place: u32) {
-        let older = std::mem::replace(&mut self.youngest, place);
-        match self.slots.get_mut(older as usize) {
-            Some(older) => older.younger = place,
-            None => self.oldest = place,
-        }
-        let slot = &mut self.slots[place as usize];
-        (slot.older, slot.younger) = (older, NONE);
-    }
-
-    #[inline]
-    fn unlink(&mut self, place: u32) {
-        let Slot { older, younger, .. } = self.slots[place as usize];
-        match self.slots.get_mut(older as usize) {
-            Some(older) => older.younger = younger,
-            None => self.oldest = younger,
-        }
-        match self.slots.get_mut(younger as usize) {
-            Some(younger) => younger.older = older,
-            None => self.youngest = older,
-        }
+        (self.queue, self.free) = (Queue::EMPTY, NONE);
     }
 }
 
