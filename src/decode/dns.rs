@@ -22,6 +22,9 @@ use crate::name::{MAX_LABEL, MAX_OCTETS, RawName};
 /// Octets of the header.
 pub(super) const HEADER: usize = 12;
 
+/// Octets of a question for the root: its name, type and class.
+pub(super) const SHORTEST_QUESTION: usize = 1 + 2 + 2;
+
 /// Each pointer of an honest name has a label before it, so there are fewer than labels in the longest name.
 const MAX_POINTERS: usize = MAX_OCTETS / 2;
 

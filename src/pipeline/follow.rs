@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::clerk::Clerk;
 use super::shelf::Shelf;
+use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
@@ -33,7 +34,7 @@ pub fn follow(catalog: &Catalog, follow: &mut Follow, settings: &Settings, stop:
             while more && !stopped() {
                 // A failure is told at the end, unless it has passed by then.
                 more = capture.read(&mut block, |record| worker.take_at_once(record)).unwrap_or(false);
-                let batch = worker.at_block().finish(std::mem::take(&mut spare));
+                let batch = worker.at_block(&mut Shortlist::new()).finish(std::mem::take(&mut spare));
                 if batch.packets > 0 {
                     let place = capture.place(|path| clerk.open(path));
                     clerk.take(place, 0, &batch);

@@ -26,6 +26,7 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::clerk::Clerk;
 use super::shelf::Shelf;
+use super::shortlist::Shortlist;
 use super::worker::{Batch, Worker};
 use super::{Progress, Settings};
 use crate::dga::Catalog;
@@ -196,7 +197,8 @@ impl<'a, 's> Alone<'a, 's> {
     fn read_blocks(&mut self, input: &Input, done: &mut Done<'_>) -> Result<(), Failure> {
         let mut capture = input.open()?;
         while !self.is_stopped() && capture.fill(&mut self.block)? {
-            let mut at_block = self.worker.at_block();
+            let mut shortlist = Shortlist::new();
+            let mut at_block = self.worker.at_block(&mut shortlist);
             let (octets, outcome) = capture.walk_into(&self.block, &mut at_block);
             let batch = at_block.finish(std::mem::take(&mut self.spare));
             done(capture.advanced(octets), &batch);
@@ -209,7 +211,8 @@ impl<'a, 's> Alone<'a, 's> {
 
 /// Decodes and matches a stretch of a file that is in a block.
 fn walk(worker: &mut Worker<'_>, parts: &Parts, stretch: Stretch, block: &[u8], spare: Batch) -> (Reached, Batch) {
-    let mut at_block = worker.at_block();
+    let mut shortlist = Shortlist::new();
+    let mut at_block = worker.at_block(&mut shortlist);
     let reached = parts.walk(stretch, block, &mut at_block);
     (reached, at_block.finish(spare))
 }
@@ -325,7 +328,8 @@ impl<'a, 's> Turn<'a, 's> {
         let (sequence, input, next) = lock(source).next(block, stop)?;
         let event = match next {
             Next::Block(mut layout, octets) => {
-                let mut at_block = worker.at_block();
+                let mut shortlist = Shortlist::new();
+                let mut at_block = worker.at_block(&mut shortlist);
                 // It was found that all of it is whole.
                 let _ = layout.walk_into(block, &mut at_block);
                 Event::Batch { input, batch: at_block.finish(spare), octets }

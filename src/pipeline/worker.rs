@@ -44,12 +44,12 @@ impl Resting {
 /// What came of one block.
 pub(super) struct Batch {
     pub(super) packets: u64,
-    /// Octets captured.
-    pub(super) bytes: u64,
     /// The earliest packet; later than all where there is none.
     first: Timestamp,
     /// The latest packet.
     last: Timestamp,
+    /// Octets captured. Beside `packets`, both would be added to at once, by three times the instructions.
+    pub(super) bytes: u64,
     /// The first link type that cannot be read.
     pub(super) unknown_link: Option<LinkType>,
     /// What became of the packets. Live, this is counted over all of them.
@@ -116,8 +116,8 @@ impl<'a> Worker<'a> {
     }
 
     /// Sits down before a block.
-    pub(super) fn at_block<'o>(&mut self) -> AtBlock<'_, 'a, 'o> {
-        AtBlock { worker: self, shortlist: Shortlist::new() }
+    pub(super) fn at_block<'w, 'o>(&'w mut self, shortlist: &'w mut Shortlist<'o>) -> AtBlock<'w, 'a, 'o> {
+        AtBlock { worker: self, shortlist }
     }
 
     /// Takes one packet that is gone when the next comes.
@@ -143,8 +143,13 @@ impl<'a> Worker<'a> {
         let Self { batch, .. } = self;
         batch.packets += 1;
         batch.bytes += record.data.len() as u64;
-        batch.first = record.time.min(batch.first);
-        batch.last = record.time.max(batch.last);
+        // Guessed, as packets mostly come in the order of their times.
+        if record.time < batch.first {
+            batch.first = record.time;
+        }
+        if record.time > batch.last {
+            batch.last = record.time;
+        }
     }
 
     /// Looks up the names of a shortlist.
@@ -219,7 +224,7 @@ impl<'a> Worker<'a> {
 /// A worker with a block before it, whose packets stay where they are until it is through.
 pub(super) struct AtBlock<'w, 'a, 'o> {
     worker: &'w mut Worker<'a>,
-    shortlist: Shortlist<'o>,
+    shortlist: &'w mut Shortlist<'o>,
 }
 
 impl<'o> Each<'o> for AtBlock<'_, '_, 'o> {
@@ -246,13 +251,18 @@ impl<'o> Each<'o> for AtBlock<'_, '_, 'o> {
             }
         }
     }
+
+    #[inline(always)]
+    fn lend(&mut self) -> impl Each<'o> {
+        AtBlock { worker: self.worker, shortlist: self.shortlist }
+    }
 }
 
 impl AtBlock<'_, '_, '_> {
     /// What came of the block, or since the last one; what comes next goes into `next`, for which an empty one will do.
     pub(super) fn finish(self, next: Batch) -> Batch {
-        let Self { worker, mut shortlist } = self;
-        worker.look_up_all(&mut shortlist);
+        let Self { worker, shortlist } = self;
+        worker.look_up_all(shortlist);
         settle(&mut worker.watchlist, &mut worker.batch.findings);
         worker.batch.days = worker.watchlist.take_days();
         std::mem::replace(&mut worker.batch, next)

@@ -69,13 +69,15 @@ impl Header {
     }
 
     /// Whether it is laid out as nearly all are.
-    pub(super) const fn is_usual(&self) -> bool {
-        !self.long && !self.swapped
+    pub(super) fn is_usual(&self) -> bool {
+        !self.long && !self.swapped && self.link == LinkType::ETHERNET
     }
 
     /// See [`super::Layout::walk_into`]: of a file that is laid out so.
-    pub(super) fn walk_usual<'o>(&self, octets: &'o [u8], each: &mut impl Each<'o>) -> Walk {
-        self.walk_in::<false, RECORD_HEADER>(octets, |record| each.take(record))
+    #[inline(never)]
+    pub(super) fn walk_usual<'o>(&self, octets: &'o [u8], mut each: impl Each<'o>) -> Walk {
+        // A constant is asked for nothing.
+        self.walk_in::<false, RECORD_HEADER>(octets, |record| each.take(Record { link: LinkType::ETHERNET, ..record }))
     }
 
     /// See [`super::Layout::walk`].
@@ -126,25 +128,31 @@ impl Header {
 
     #[inline]
     fn walk_in<'o, const SWAPPED: bool, const BEFORE: usize>(&self, octets: &'o [u8], mut each: impl FnMut(Record<'o>)) -> Walk {
-        let mut consumed = 0;
-        while let Some((header, rest)) = octets[consumed..].split_first_chunk::<BEFORE>() {
+        let mut left = octets;
+        while let Some((header, rest)) = left.split_first_chunk::<BEFORE>() {
             let field = |at: usize| {
                 let octets = [header[at], header[at + 1], header[at + 2], header[at + 3]];
                 if SWAPPED { u32::from_be_bytes(octets) } else { u32::from_le_bytes(octets) }
             };
             let captured = field(8);
             if captured > MAX_PACKET {
-                let why = format!("a packet claims {captured} octets, more than {MAX_PACKET}");
-                return Walk { consumed, wanted: 0, damage: Some(why) };
+                return Walk { consumed: octets.len() - left.len(), wanted: 0, damage: Some(too_long(captured)) };
             }
-            let Some(data) = rest.get(..captured as usize) else {
-                return Walk { consumed, wanted: BEFORE + captured as usize, damage: None };
+            let Some((data, rest)) = rest.split_at_checked(captured as usize) else {
+                return Walk { consumed: octets.len() - left.len(), wanted: BEFORE + captured as usize, damage: None };
             };
             // At most 2^32 seconds and 2^32 units of a microsecond: below 2^64 nanoseconds.
             let time = Timestamp::from_nanos(u64::from(field(0)) * 1_000_000_000 + u64::from(field(4)) * self.unit);
             each(Record { time, link: self.link, data });
-            consumed += BEFORE + data.len();
+            left = rest;
         }
-        Walk { consumed, wanted: BEFORE, damage: None }
+        Walk { consumed: octets.len() - left.len(), wanted: BEFORE, damage: None }
     }
+}
+
+/// Apart, so that the loop need not keep the number in memory for it.
+#[cold]
+#[inline(never)]
+fn too_long(captured: u32) -> String {
+    format!("a packet claims {captured} octets, more than {MAX_PACKET}")
 }

@@ -144,6 +144,9 @@ impl LinkType {
 pub trait Each<'o> {
     /// Takes the next. To be `inline(always)`.
     fn take(&mut self, record: Record<'o>);
+
+    /// The same for a while: a loop that owns it keeps what it consists of in registers.
+    fn lend(&mut self) -> impl Each<'o>;
 }
 
 /// How the records of an input are laid out, as far as it was read.
@@ -186,7 +189,7 @@ impl Layout {
     #[inline]
     pub fn walk_into<'o>(&mut self, octets: &'o [u8], each: &mut impl Each<'o>) -> Walk {
         match &self.0 {
-            Kind::Classic(header) if header.is_usual() => header.walk_usual(octets, each),
+            Kind::Classic(header) if header.is_usual() => header.walk_usual(octets, each.lend()),
             _ => self.walk(octets, |record| each.take(record)),
         }
     }

@@ -186,9 +186,13 @@ mod tests {
 
     struct Kept<'k>(&'k mut Vec<(u64, Vec<u8>)>);
 
-    impl Each<'_> for Kept<'_> {
-        fn take(&mut self, record: Record<'_>) {
+    impl<'o> Each<'o> for Kept<'_> {
+        fn take(&mut self, record: Record<'o>) {
             self.0.push(owned(record));
+        }
+
+        fn lend(&mut self) -> impl Each<'o> {
+            Kept(self.0)
         }
     }
 
