@@ -35,8 +35,6 @@ impl<'a> RawName<'a> {
     /// Takes the name that `octets` begin with, if one does.
     #[inline(always)]
     pub fn take(octets: &'a [u8]) -> Option<Self> {
-        // All that a name may take, so that each label need only be there.
-        let octets = &octets[..octets.len().min(MAX_OCTETS)];
         let (mut at, mut lengths) = (0, 0);
         // Which label is the last cannot be guessed, and a wrong guess costs as much as all of these: the last is read again.
         for _ in 0..USUAL_LABELS {
@@ -53,7 +51,7 @@ impl<'a> RawName<'a> {
             }
         }
         // The longest label has all bits that a length may have.
-        (usize::from(lengths) <= MAX_LABEL).then(|| Self { wire: &octets[..at] })
+        (usize::from(lengths) <= MAX_LABEL && at <= MAX_OCTETS).then(|| Self { wire: &octets[..at] })
     }
 
     /// The octets, from the first length octet to the root label.

@@ -274,10 +274,20 @@ impl<'a> Datagram<'a> {
 
 /// Reads what nearly every packet is: Ethernet, VLAN tags, one IP header without options, UDP or TCP. No outcome means
 /// that it takes the thorough way to know, which also judges whatever is irregular.
-///
-/// What is asked, is asked of several fields at once where that takes no more than of one.
 #[inline(always)]
 fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option<Outcome>> {
+    /// Several fields as one number, to be asked for at once: octets in the order in which they lie.
+    const fn word(octets: [u8; 4]) -> u32 {
+        u32::from_ne_bytes(octets)
+    }
+    /// EtherType, version 4 and five words of header.
+    const V4: u32 = word([0x08, 0x00, 0x45, 0]);
+    const KIND_V4: u32 = word([0xFF, 0xFF, 0xFF, 0]);
+    /// EtherType and version 6.
+    const V6: u32 = word([0x86, 0xDD, 0x60, 0]);
+    const KIND_V6: u32 = word([0xFF, 0xFF, 0xF0, 0]);
+    /// More fragments, and the offset; the protocol (RFC 791).
+    const WHOLE_AND_PROTOCOL: u32 = word([0x3F, 0xFF, 0, 0xFF]);
     const UDP: u32 = 17;
     const TCP: u32 = 6;
     /// The header of UDP and that of DNS; no header of TCP is shorter.
@@ -289,24 +299,27 @@ fn quick<'a>(record: Record<'a>, config: &Config) -> Result<Datagram<'a>, Option
     let mut frame = record.data.get(12..).ok_or(None)?;
     let (protocol, addresses, data) = loop {
         let head = frame.first_chunk::<22>().ok_or(None)?;
-        let word = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let word = |at: usize| word([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let length = |at: usize| usize::from(u16::from_be_bytes([head[at], head[at + 1]]));
-        match word(0) {
-            // EtherType, version 4 and five words of header.
-            first if first & 0xFFFF_FF00 == 0x0800_4500 => {
-                let packet = &frame[2..];
-                let data = packet.get(20..length(4).min(packet.len())).ok_or(None)?;
-                // More fragments, and the offset; the protocol of what is no fragment (RFC 791).
-                break (word(8) & 0x3FFF_00FF, ip::Addresses::v4(head.last_chunk().ok_or(None)?), data);
+        if head[0] & 0x84 == 0x80 {
+            // Of the EtherTypes that are read here, so begin those of tags alone: that there is one is guessed once.
+            if !walk::is_tag(u16::from_be_bytes([head[0], head[1]])) {
+                return Err(None);
             }
-            // EtherType and version 6.
-            first if first & 0xFFFF_F000 == 0x86DD_6000 => {
-                let (header, rest) = frame.split_first_chunk::<42>().ok_or(None)?;
-                // A length of 0 tells nothing: as no octets it takes the thorough way.
-                break (head[8].into(), ip::Addresses::v6(header.last_chunk().ok_or(None)?), &rest[..length(6).min(rest.len())]);
-            }
-            first if walk::is_tag((first >> 16) as u16) => frame = &frame[4..],
-            _ => return Err(None),
+            frame = &frame[4..];
+        } else if word(0) & KIND_V4 == V4 {
+            let packet = &frame[2..];
+            let data = packet.get(20..length(4).min(packet.len())).ok_or(None)?;
+            // The protocol of what is no fragment.
+            let protocol = u32::from_be(word(8) & WHOLE_AND_PROTOCOL);
+            break (protocol, ip::Addresses::v4(head.last_chunk().ok_or(None)?), data);
+        } else if word(0) & KIND_V6 == V6 {
+            let (header, rest) = frame.split_first_chunk::<42>().ok_or(None)?;
+            // A length of 0 tells nothing: as no octets it takes the thorough way.
+            let data = &rest[..length(6).min(rest.len())];
+            break (head[8].into(), ip::Addresses::v6(header.last_chunk().ok_or(None)?), data);
+        } else {
+            return Err(None);
         }
     };
     let head = data.first_chunk::<HEADERS>().ok_or(None)?;
