@@ -46,7 +46,8 @@ impl<'a> RawName<'a> {
             let length = *octets.get(at)?;
             lengths |= length;
             at += 1 + usize::from(length);
-            if length == 0 {
+            // Beyond the longest name there is none, however many labels a stranger has sent.
+            if length == 0 || at > MAX_OCTETS {
                 break;
             }
         }
